@@ -1,0 +1,84 @@
+"""Timeout policies for model servers: waiting, service and sojourn time, each with a limit of its own."""
+
+from timeouts.clock import Clock
+from timeouts.current import checkpoint, remaining
+from timeouts.decorate import guard
+from timeouts.discipline import FIFO, LIFO, Discipline, EarliestDeadlineFirst, Priority
+from timeouts.errors import (
+    DeadlineExceeded,
+    ExecutionTimeoutError,
+    FirstItemTimeoutError,
+    GatewayTimeoutError,
+    IdleTimeoutError,
+    QueueFull,
+    QueueTimeoutError,
+    Rejected,
+    ShuttingDown,
+    TimeoutsError,
+    TooManyAbandoned,
+    Withdrawn,
+    WorkerLost,
+)
+from timeouts.job import Job, Phase
+from timeouts.observe import Observer
+from timeouts.outcome import Outcome
+from timeouts.policy import (
+    ExecutionTimeout,
+    FirstItemTimeout,
+    GatewayTimeout,
+    IdleTimeout,
+    Interval,
+    Policy,
+    QueueTimeout,
+    policy,
+)
+from timeouts.server import Server, Stats
+from timeouts.stack import Stack, UselessPolicyWarning
+from timeouts.statuses import STATUSES, Status, Statuses
+from timeouts.workers import TaskWorkers, ThreadWorkers
+
+__all__ = [
+    "Clock",
+    "DeadlineExceeded",
+    "Discipline",
+    "EarliestDeadlineFirst",
+    "ExecutionTimeout",
+    "ExecutionTimeoutError",
+    "FIFO",
+    "FirstItemTimeout",
+    "FirstItemTimeoutError",
+    "GatewayTimeout",
+    "GatewayTimeoutError",
+    "IdleTimeout",
+    "IdleTimeoutError",
+    "Interval",
+    "Job",
+    "LIFO",
+    "Observer",
+    "Outcome",
+    "Phase",
+    "Policy",
+    "Priority",
+    "QueueFull",
+    "QueueTimeout",
+    "QueueTimeoutError",
+    "Rejected",
+    "STATUSES",
+    "Server",
+    "ShuttingDown",
+    "Stack",
+    "Stats",
+    "Status",
+    "Statuses",
+    "TaskWorkers",
+    "ThreadWorkers",
+    "TimeoutsError",
+    "TooManyAbandoned",
+    "UselessPolicyWarning",
+    "Withdrawn",
+    "WorkerLost",
+    "checkpoint",
+    "guard",
+    "policy",
+    "remaining",
+]

@@ -1,0 +1,188 @@
+"""The ways a caller waits for a job: blocked, suspended, over a future, or item by item.
+
+Law: however a caller leaves, his job is withdrawn: an interrupt, a cancelled task, a closed
+generator or a cancelled future is the caller's own doing and never reported as a timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import math
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from timeouts.call import NOTHING, Call, Submission
+from timeouts.current import remaining
+from timeouts.deadline import seconds
+from timeouts.gate import Gate, LoopGate
+from timeouts.handler import Handler, Shape
+from timeouts.options import checked_priority
+from timeouts.shell import Shell
+from timeouts.workers.loop_thread import running_loop
+
+Seconds = float | int | timedelta | str | None
+Function = Callable[..., Any]
+AnyCall = TypeVar("AnyCall", bound=Call)
+
+
+class Callers:
+    """Brings calls to a shell and waits for them.
+
+    Every method takes the function to run, since one guard serves many bound methods, its arguments,
+    and the call's own budget and priority.
+    """
+
+    def __init__(self, shell: Shell, handler: Handler) -> None:
+        self._shell = shell
+        self._handler = handler
+        self._keys = itertools.count(1)
+        self.blocking = self.iterate if handler.is_stream else self.run
+        self.awaiting = self.aiterate if handler.is_stream else self.arun
+        self.native = {
+            Shape.PLAIN: self.run,
+            Shape.GENERATOR: self.iterate,
+            Shape.COROUTINE: self.arun,
+            Shape.ASYNC_GENERATOR: self.aiterate,
+        }[handler.shape]
+
+    def run(
+        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
+    ) -> Any:
+        """Block until the result is there."""
+        self._refuse_own_loop()
+        call = self._call(Call, Gate(), function, args, kwargs, budget, priority)
+        shell = self._shell
+        try:
+            shell.arrive(call)
+            shell.wait(call)
+            return _outcome(call).unwrap()
+        except BaseException:
+            self._leave(call)
+            raise
+        finally:
+            del call  # it refers to the error, whose traceback refers to this frame
+
+    async def arun(
+        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
+    ) -> Any:
+        """Suspend until the result is there."""
+        gate = LoopGate(asyncio.get_running_loop())
+        call = self._call(Call, gate, function, args, kwargs, budget, priority)
+        shell = self._shell
+        try:
+            shell.arrive(call)
+            await shell.wait_async(call)
+            return _outcome(call).unwrap()
+        except BaseException:
+            self._leave(call)
+            raise
+        finally:
+            del call
+
+    def iterate(
+        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
+    ) -> Generator[Any, None, Any]:
+        """Yield the items as they are asked for; the job arrives with the first request."""
+        self._refuse_own_loop()
+        call = self._call(Call, Gate(), function, args, kwargs, budget, priority)
+        call.timed = True
+        shell = self._shell
+        try:
+            shell.arrive(call)
+            while True:
+                shell.wait(call)
+                if call.item is NOTHING:
+                    return _outcome(call).unwrap()
+                yield _take(call)
+                shell.resume(call)
+        finally:
+            self._leave(call)
+            del call
+
+    async def aiterate(
+        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
+    ) -> AsyncGenerator[Any, None]:
+        """Yield the items as they are asked for; the job arrives with the first request."""
+        gate = LoopGate(asyncio.get_running_loop())
+        call = self._call(Call, gate, function, args, kwargs, budget, priority)
+        call.timed = True
+        shell = self._shell
+        try:
+            shell.arrive(call)
+            while True:
+                await shell.wait_async(call)
+                if call.item is NOTHING:
+                    _outcome(call).unwrap()
+                    return
+                yield _take(call)
+                shell.resume(call)
+        finally:
+            self._leave(call)
+            del call
+
+    def enqueue(
+        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
+    ) -> Future[Any]:
+        """Return a future; cancelling it withdraws the job."""
+        if self._handler.is_stream:
+            raise TypeError(
+                f"{self._handler.name} gives a stream, which has no single result: "
+                "iterate over call() or acall()"
+            )
+        call = self._call(Submission, None, function, args, kwargs, budget, priority)
+        call.timed = True
+        call.future.leave = functools.partial(self._leave, call)
+        self._shell.arrive(call)
+        return call.future
+
+    def _call(
+        self,
+        kind: type[AnyCall],
+        gate: Gate | LoopGate | None,
+        function: Function,
+        args: Any,
+        kwargs: Any,
+        budget: Seconds,
+        priority: float,
+    ) -> AnyCall:
+        clock = self._shell.clock
+        allowed = remaining()  # a nested call shares the tightest deadline of the one around it
+        if budget is not None:
+            allowed = min(allowed, seconds(budget, "budget"))
+        return kind(
+            next(self._keys),
+            function,
+            args,
+            kwargs,
+            clock=clock,
+            gate=gate,
+            deadline=math.inf if allowed == math.inf else clock.now() + allowed,
+            priority=checked_priority(priority) if priority else 0.0,
+        )
+
+    def _leave(self, call: Call) -> None:
+        if call.outcome is None:
+            self._shell.withdraw(call)
+
+    def _refuse_own_loop(self) -> None:
+        """Refuse to block the loop that would have to do the work."""
+        if self._handler.is_async and (home := getattr(self._shell.pool, "home", None)):
+            if running_loop() is home:
+                raise RuntimeError(
+                    f"call() would block the event loop on which {self._handler.name} has to run: "
+                    "use `await acall()`"
+                )
+
+
+def _outcome(call: Call) -> Any:
+    assert call.outcome is not None
+    return call.outcome
+
+
+def _take(call: Call) -> Any:
+    item, call.item = call.item, NOTHING
+    return item

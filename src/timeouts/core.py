@@ -1,0 +1,345 @@
+"""The pure machine: the only place where decisions live. It knows no clock, no thread and no loop.
+
+Every input takes `now` and returns the commands that the shell must obey, in order:
+
+    in    arrive · finish · progress · resume · withdraw · tick · drain · close
+    out   Start(jobs) | Reply(job, outcome) | Cancel(jobs) | Late(job, outcome);  next_timer()
+
+Laws, each a property test of that name:
+1. Time first. Every input expires what is due at `now` before it acts; a deadline equal to `now`
+   has passed. Outcomes depend on timestamps, never on when somebody ticked.
+2. One reply per job, whatever races.
+3. Reply is not release. Expiring a running job answers its caller at once; its slot returns only
+   with `finish`, when the work is known to be over.
+4. Never over-committed: running + abandoned + free = slots, always.
+5. The timer is honest: after any input `next_timer() > now`, and no deadline lies before it.
+6. The dead hold no place: an expired or withdrawn waiting job frees its queue place at that instant.
+7. Order: among jobs that start, the discipline's order holds; a job whose deadline has passed never
+   starts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from timeouts.discipline import FIFO, Discipline
+from timeouts.errors import (
+    QueueFull,
+    ShuttingDown,
+    TimeoutsError,
+    TooManyAbandoned,
+    Withdrawn,
+    Work,
+    WorkerLost,
+)
+from timeouts.heap import Heap
+from timeouts.job import (
+    ABANDONED,
+    ADMIT,
+    CLOSE,
+    EXPIRE,
+    FINISH,
+    REFUSE,
+    RUNNING,
+    START,
+    WAITING,
+    WITHDRAW,
+    Event,
+    Job,
+)
+from timeouts.outcome import Outcome
+from timeouts.stack import Stack
+
+
+@dataclass(slots=True)
+class Start:
+    """Run these jobs on one slot, as one batch; today always one job."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(slots=True)
+class Reply:
+    """Answer the caller of this job."""
+
+    job: Job
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Stop the work of these jobs, as far as their workers can; then report `finish`."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(slots=True)
+class Late:
+    """The work of an already answered job ended like this: report it, deliver it to nobody."""
+
+    job: Job
+    outcome: Outcome
+
+
+Command = Start | Reply | Cancel | Late
+Commands = list[Command]
+
+
+class Core:
+    """Decide what happens to jobs, given what has happened and when.
+
+    Instants may come slightly out of order, as they do when several threads read one clock: an
+    earlier `now` counts as the latest one seen.
+
+    Args:
+        stack: the policies that every job is under.
+        slots: how many jobs may hold a worker at once; `math.inf` for no bound.
+        capacity: how many jobs may wait; `math.inf` for no bound.
+        max_abandoned: how many abandoned jobs may still run before new work is refused.
+        discipline: makes the queue.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        slots: float = math.inf,
+        capacity: float = math.inf,
+        max_abandoned: float = math.inf,
+        discipline: Callable[[], Discipline] = FIFO,
+    ) -> None:
+        self.stack = stack
+        self.slots = slots
+        self.capacity = capacity
+        self.max_abandoned = max_abandoned
+        self.running = 0
+        self.abandoned = 0
+        self.arrived = 0
+        self.outcomes: Counter[str] = Counter()
+        self.open = True
+        self._limit = stack.limit
+        self._waiting = discipline()
+        self._jobs: dict[Hashable, Job] = {}
+        self._timers: Heap[Job] = Heap()
+        self._now = -math.inf
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait in the queue."""
+        return len(self._waiting)
+
+    @property
+    def free(self) -> float:
+        """How many slots nobody holds."""
+        return self.slots - self.running - self.abandoned
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits or runs; abandoned work may still be there."""
+        return not (self.running or self._waiting)
+
+    def next_timer(self) -> float:
+        """Return the earliest deadline of any job; `tick` is worth calling then."""
+        return self._timers.first()
+
+    # Inputs. Each begins by letting time pass.
+
+    def arrive(self, job: Job, now: float) -> Commands:
+        """Take in a new job: start it, queue it, or refuse it at the door."""
+        out = self._pass_time(now)
+        job.arrived = now
+        self.arrived += 1
+        room = self._has_room()
+        if refusal := self._refusal(room):
+            job.move(REFUSE)
+            self._answer_error(job, refusal, out)
+            return out
+        self._jobs[job.key] = job
+        job.move(ADMIT)
+        job.expires, job.blamed = self._limit(job)
+        if room and job.expires > self._now:
+            self._start(job, out)
+        else:
+            self._waiting.push(job)
+            self._arm(job, out)
+        return out
+
+    def finish(
+        self, key: Hashable, outcome: Outcome, now: float, work: Work = "stopped"
+    ) -> Commands:
+        """The work of a job is known to be over: free its slot, answer if nobody has yet.
+
+        Args:
+            key: names the job.
+            outcome: what the handler returned or raised.
+            now: the present instant.
+            work: how the work ended; told by the error, if the caller was given one before.
+        """
+        out = self._pass_time(now)
+        job = self._jobs[key]
+        abandoned = job.phase is ABANDONED
+        if job.move(FINISH):
+            self.running -= 1
+            self._answer(job, outcome, "completed" if outcome.error is None else "failed", out)
+        if abandoned:
+            self.abandoned -= 1
+            if job.error is not None:
+                job.error.work = work
+            out.append(Late(job, outcome))
+        self._forget(job)
+        self._grant(out)
+        return out
+
+    def progress(self, key: Hashable, now: float) -> Commands:
+        """A stream has produced an item. If its job is not RUNNING afterwards, nobody wants it."""
+        out = self._pass_time(now)
+        job = self._jobs.get(key)
+        if job is not None and job.phase is RUNNING:
+            job.items += 1
+            job.idle_since = math.inf
+            self._rearm(job, out)
+        return out
+
+    def resume(self, key: Hashable, now: float) -> Commands:
+        """The consumer of a stream waits for its next item: the gap between items begins."""
+        out = self._pass_time(now)
+        job = self._jobs.get(key)
+        if job is not None and job.phase is RUNNING and job.items:
+            job.idle_since = self._now
+            self._rearm(job, out)
+        return out
+
+    def withdraw(self, key: Hashable, now: float) -> Commands:
+        """The caller has left. A job that is answered already is left as it is."""
+        out = self._pass_time(now)
+        job = self._jobs.get(key)
+        if job is not None and job.phase is not ABANDONED:
+            self._leave(job, WITHDRAW, out)
+        return out
+
+    def tick(self, now: float) -> Commands:
+        """Let time pass and nothing else."""
+        return self._pass_time(now)
+
+    def drain(self, now: float) -> Commands:
+        """Take no new work; what waits and runs goes on."""
+        out = self._pass_time(now)
+        self.open = False
+        return out
+
+    def close(self, now: float) -> Commands:
+        """Take no new work and end all there is: refuse what waits, cancel what runs."""
+        out = self.drain(now)
+        for job in list(self._jobs.values()):
+            if job.phase is not ABANDONED:
+                self._leave(job, CLOSE, out)
+        return out
+
+    # Decisions.
+
+    def _pass_time(self, now: float) -> Commands:
+        """Expire what is due. No slot becomes free by that, so nothing starts."""
+        out: Commands = []
+        if now < self._now:
+            now = self._now
+        self._now = now
+        timers = self._timers
+        while timers.first() <= now:
+            self._leave(timers.pop(), EXPIRE, out)
+        return out
+
+    def _has_room(self) -> bool:
+        abandoned = self.abandoned
+        return self.running + abandoned < self.slots and abandoned < self.max_abandoned
+
+    def _refusal(self, room: bool) -> TimeoutsError | None:
+        if not self.open:
+            return ShuttingDown("the server is shutting down and takes no new work")
+        if room:
+            return None
+        if self.abandoned >= self.max_abandoned:
+            return TooManyAbandoned(
+                f"{self.abandoned} abandoned jobs still run; "
+                f"max_abandoned={self.max_abandoned} starts no more beside them",
+                limit=self.max_abandoned,
+            )
+        if len(self._waiting) >= self.capacity:
+            return QueueFull(
+                f"{len(self._waiting)} jobs wait already; capacity={self.capacity} allows no more",
+                limit=self.capacity,
+            )
+        return None
+
+    def _grant(self, out: Commands) -> None:
+        while self._waiting and self._has_room():
+            self._start(self._waiting.pop(), out)
+
+    def _start(self, job: Job, out: Commands) -> None:
+        job.move(START)
+        job.started = self._now
+        instant, blamed = self._limit(job)
+        if instant > self._now:
+            self.running += 1
+            out.append(Start((job,)))
+        else:  # a rule leaves it no time at all to run, so it has never left the queue
+            job.phase, job.started = WAITING, math.inf
+            self._waiting.push(job)
+        job.expires, job.blamed = instant, blamed
+        self._arm(job, out)
+
+    def _rearm(self, job: Job, out: Commands) -> None:
+        job.expires, job.blamed = self._limit(job)
+        self._arm(job, out)
+
+    def _arm(self, job: Job, out: Commands) -> None:
+        """Set the timer for the deadline of the job's present phase, or end it if that has passed."""
+        if job.expires <= self._now:
+            self._leave(job, EXPIRE, out)
+        elif job.expires < math.inf:
+            self._timers.push(job, job.expires)
+        else:
+            self._timers.remove(job)
+
+    def _leave(self, job: Job, event: Event, out: Commands) -> None:
+        """End a job that will give no value: answer it, and cancel its work if it has begun."""
+        error = self._error(job, event)
+        running = job.phase is RUNNING
+        job.move(event)
+        self._answer_error(job, error, out)
+        if running:
+            self._timers.remove(job)
+            self.running -= 1
+            self.abandoned += 1
+            out.append(Cancel((job,)))
+        else:
+            self._waiting.remove(job)
+            self._forget(job)
+
+    def _error(self, job: Job, event: Event) -> TimeoutsError:
+        if event is EXPIRE and job.blamed is not None:
+            return job.blamed.expired(job, self._now)
+        started = job.phase is RUNNING
+        work: Work = "still running" if started else "never started"
+        elapsed = self._now - job.arrived
+        if event is WITHDRAW:
+            message = f"the caller left after {elapsed:.3g} s"
+            return Withdrawn(message, elapsed=elapsed, started=started, work=work)
+        if started:
+            message = "the server was closed while the job ran"
+            return WorkerLost(message, elapsed=elapsed, started=started, work=work)
+        return ShuttingDown("the server was closed while the job waited", elapsed=elapsed)
+
+    def _answer_error(self, job: Job, error: TimeoutsError, out: Commands) -> None:
+        job.error = error
+        self._answer(job, Outcome(error=error), error.name, out)
+
+    def _answer(self, job: Job, outcome: Outcome, name: str, out: Commands) -> None:
+        self.outcomes[name] += 1
+        out.append(Reply(job, outcome))
+
+    def _forget(self, job: Job) -> None:
+        self._timers.remove(job)
+        del self._jobs[job.key]

@@ -1,0 +1,86 @@
+"""Durations as users write them. A *timeout* is a duration in configuration, a *deadline* an instant.
+
+Law: nonsense is refused where it is written. A duration is a positive number of seconds; `None` and
+`math.inf` both say "no limit", everything else is an error that names the parameter and the value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_WRITTEN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
+
+
+def seconds(value: object, name: str = "timeout", *, zero: bool = False) -> float:
+    """Return a duration in seconds, or refuse it in the user's words.
+
+    Args:
+        value: `float` or `int` seconds, a `timedelta`, a string such as `"2.5"`, `"500ms"`, `"5s"`,
+            `"2m"` or `"1h"`, or `None` for no limit.
+        name: the parameter's name, for the message.
+        zero: whether 0 is a sensible value (it is for a reserve, never for a limit).
+
+    Raises:
+        TypeError: `value` is of a type that is no duration; `bool` is one of them.
+        ValueError: it is one, but negative, zero, nan, or text that says no duration.
+    """
+    number = _number(value, name)
+    if math.isnan(number) or number < 0 or (number == 0 and not zero):
+        least = "zero or more" if zero else "more than zero"
+        raise ValueError(f"{name} must be {least} seconds, or None for no limit; got {value!r}")
+    return number
+
+
+def _number(value: object, name: str) -> float:
+    if value is None:
+        return math.inf
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str) and (match := _WRITTEN.fullmatch(value.strip())):
+        return float(match[1]) * UNITS[match[2]]
+    if isinstance(value, str):
+        raise ValueError(f'{name} must be a duration such as 2.5, "2.5", "500ms" or "5s"; got {value!r}')
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(
+            f"{name} must be seconds (float, int or timedelta), or None for no limit; "
+            f"got {value!r} of type {type(value).__name__}"
+        )
+    return _as_float(value)
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond 1.8e308 seconds: no limit in all but name
+        return math.inf if value > 0 else -math.inf
+
+
+def written(duration: float) -> str:
+    """Write a duration as messages and reprs show it: `5`, `0.25`, or `None` for no limit."""
+    return "None" if math.isinf(duration) else f"{duration:.10g}"
+
+
+def _dumped(duration: float) -> float | None:
+    return None if math.isinf(duration) else duration
+
+
+def _limit(value: Any) -> float:
+    return seconds(value)
+
+
+def _reserve(value: Any) -> float:
+    reserve = seconds(value, "reserve", zero=True)
+    if math.isinf(reserve):
+        raise ValueError(f"reserve must be a finite number of seconds; got {value!r}")
+    return reserve
+
+
+_dump = PlainSerializer(_dumped, return_type=float | None)
+Timeout = Annotated[float, BeforeValidator(_limit), _dump]
+Reserve = Annotated[float, BeforeValidator(_reserve)]

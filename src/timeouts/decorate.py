@@ -1,0 +1,139 @@
+"""`guard`: put a function under limits without changing what it looks like.
+
+Laws:
+- Signature, docstring, binding, and the answers of `inspect` (is it a coroutine function? a
+  generator?) stay as they were (wrapt).
+- Nothing starts before the first call; decorating at import time costs nothing.
+- A policy used as a decorator on a guarded function joins its stack as the outer rule: one queue and
+  one set of workers, composed, not nested.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import wrapt
+
+from timeouts.guarded import Decorator
+from timeouts.handler import handler_of
+from timeouts.options import checked_limits
+from timeouts.policy import Policy
+from timeouts.server import Server
+from timeouts.stack import Composable, Stack
+
+
+def guard(limits: Policy | Stack | None = None, **options: Any) -> Decorator:
+    """Make a decorator that runs a function under limits, with a queue and workers of its own.
+
+    The decorated function is called as before: `predict(x)` blocks (an `async def` returns its
+    coroutine, a generator its items). Beside that it has `acall` (from a coroutine), `submit` (a
+    `concurrent.futures.Future`), `server` and `close`. Methods share one server among all instances.
+
+    Args:
+        limits: a policy, or policies joined with `|`, outermost first; None for none.
+        **options: as for `Server`: slots, workers, capacity, discipline, observers, clock,
+            drain_timeout.
+
+    Raises:
+        TypeError: what is decorated cannot be called, or is a class, or the parentheses of
+            `@guard(...)` are missing.
+        ValueError: an option makes no sense; the message names it.
+
+    Cannot do: stop a `def` function, which runs in a thread; see `ThreadWorkers`.
+    """
+    if limits is not None and not isinstance(limits, Composable):
+        raise TypeError(
+            f"guard takes policies, as in @guard(ExecutionTimeout(1)); got {limits!r}"
+        )
+
+    def decorate(handler: Callable[..., Any]) -> Any:
+        return Guard(handler, limits, options)
+
+    return decorate
+
+
+def under(limits: Composable, handler: Any) -> Any:
+    """Decorate with a policy: join the stack of a guard that is there, or make one."""
+    if isinstance(handler, Guard):
+        return handler.joined(limits)
+    return Guard(handler, Stack(*limits.policies), {})
+
+
+class GuardServer(Server):
+    """The server behind a guard: the guarded function's own arguments may have any name."""
+
+    reserved = ()
+
+
+class BoundGuard(wrapt.BoundFunctionWrapper):
+    """A guarded method, bound to its instance."""
+
+    def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as the method does without blocking: an awaitable, or an async iterator."""
+        return self.server.callers.awaiting(self.__wrapped__, args, kwargs)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do as the method does and return a future at once."""
+        return self.server.callers.enqueue(self.__wrapped__, args, kwargs)
+
+    @property
+    def server(self) -> Server:
+        """The server that all instances share."""
+        return self._self_parent.server  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Close that server."""
+        self._self_parent.close()
+
+
+class Guard(wrapt.FunctionWrapper):
+    """A function under limits; made by `guard`."""
+
+    __bound_function_wrapper__ = BoundGuard
+
+    def __init__(
+        self, handler: Callable[..., Any], limits: Policy | Stack | None, options: dict[str, Any]
+    ) -> None:
+        checked_limits(limits, handler_of(handler))
+        super().__init__(handler, self._self_run)
+        self._self_limits = limits
+        self._self_options = options
+        self._self_server: Server | None = None
+        self._self_opening = threading.Lock()
+
+    def _self_run(
+        self, function: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return self.server.callers.native(function, args, kwargs)
+
+    def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as the function does without blocking: an awaitable, or an async iterator."""
+        return self.server.callers.awaiting(self.__wrapped__, args, kwargs)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do as the function does and return a future at once."""
+        return self.server.callers.enqueue(self.__wrapped__, args, kwargs)
+
+    @property
+    def server(self) -> Server:
+        """The server behind the function, made on first use."""
+        if self._self_server is None:
+            with self._self_opening:
+                if self._self_server is None:
+                    self._self_server = GuardServer(
+                        self.__wrapped__, self._self_limits, **self._self_options
+                    )
+        return self._self_server
+
+    def close(self) -> None:
+        """Close the server behind the function; later calls are refused with `ShuttingDown`."""
+        self.server.close()
+
+    def joined(self, outer: Composable) -> Guard:
+        """Return a guard of the same function with further rules outside its own."""
+        inner = self._self_limits
+        limits = Stack(*outer.policies, *(inner.policies if inner is not None else ()))
+        return Guard(self.__wrapped__, limits, self._self_options)

@@ -1,0 +1,19 @@
+"""Earliest deadline first."""
+
+from __future__ import annotations
+
+from timeouts.discipline.ranked import Ranked
+from timeouts.job import Job
+
+
+class EarliestDeadlineFirst(Ranked):
+    """Serve first what would expire first; equal deadlines, and none at all, in order of arrival.
+
+    Cannot do: overload. When not everybody can be served it picks those who have the least time
+    left, and so serves nobody in time (the "domino effect": Locke 1986, "Best-effort decision
+    making for real-time scheduling"). Use it where load stays below capacity.
+    """
+
+    def rank(self, job: Job) -> float:
+        """Rank by the tightest deadline of the wait."""
+        return job.expires

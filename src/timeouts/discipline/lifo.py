@@ -1,0 +1,11 @@
+"""Last in, first out."""
+
+from __future__ import annotations
+
+from timeouts.discipline.fifo import FIFO
+
+
+class LIFO(FIFO):
+    """Serve the newest first: under overload the newest has the most time left."""
+
+    _last = True

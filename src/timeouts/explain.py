@@ -1,0 +1,94 @@
+"""What a stack means, in words: who bounds which interval, who never fires, what nothing bounds.
+
+A policy is useless if removing it would change no instant: another one's interval contains its own
+and allows no more. Which intervals lie within which is a table, `WITHIN`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from timeouts.deadline import written
+from timeouts.policy.base import Interval, Policy
+
+WITHIN: dict[Interval, frozenset[Interval]] = {
+    Interval.WAITING: frozenset({Interval.SOJOURN, Interval.FIRST_ITEM}),
+    Interval.SERVICE: frozenset({Interval.SOJOURN}),
+    Interval.FIRST_ITEM: frozenset({Interval.SOJOURN}),
+    Interval.IDLE: frozenset({Interval.SOJOURN, Interval.SERVICE}),
+    Interval.SOJOURN: frozenset(),
+    Interval.OWN: frozenset(),
+}
+ENDPOINTS: dict[Interval, str] = {
+    Interval.WAITING: "arrival → a worker takes it",
+    Interval.SERVICE: "a worker takes it → done",
+    Interval.SOJOURN: "arrival → done",
+    Interval.FIRST_ITEM: "arrival → first item",
+    Interval.IDLE: "asked for an item → it is there",
+    Interval.OWN: "as its own docstring says",
+}
+STAGES = (Interval.WAITING, Interval.SERVICE, Interval.SOJOURN)
+
+
+class Explanation(NamedTuple):
+    """What a stack means; print it for a table.
+
+    Attributes:
+        bounds: each policy with the interval it bounds, outermost first.
+        useless: each policy that can never fire first, with the reason.
+        unbounded: those of the three stages that no policy bounds, directly or through another stage.
+    """
+
+    bounds: tuple[tuple[Policy, Interval], ...]
+    useless: tuple[tuple[Policy, str], ...]
+    unbounded: tuple[Interval, ...]
+
+    def __str__(self) -> str:
+        """Lay the explanation out as lines of text."""
+        width = max((len(repr(policy)) for policy, _ in self.bounds), default=0)
+        lines = [
+            f"{policy!r:<{width}}  bounds the {interval} ({ENDPOINTS[interval]})"
+            for policy, interval in self.bounds
+        ]
+        lines += [f"useless: {reason}" for _, reason in self.useless]
+        lines += [f"unbounded: the {stage} ({ENDPOINTS[stage]})" for stage in self.unbounded]
+        return "\n".join(lines)
+
+
+def explain(policies: Sequence[Policy]) -> Explanation:
+    """Explain policies, outermost first."""
+    bounds = tuple((policy, policy.interval) for policy in policies)
+    useless = tuple((p, reason) for p in policies if (reason := _useless(p, policies)))
+    bounded = {p.interval for p in policies if _allows(p) < math.inf}
+    unbounded = tuple(s for s in STAGES if s not in bounded and not _covered(s, bounded))
+    return Explanation(bounds, useless, unbounded)
+
+
+def _covered(stage: Interval, bounded: set[Interval]) -> bool:
+    both_parts = (
+        stage is Interval.SOJOURN
+        and Interval.SERVICE in bounded
+        and (Interval.WAITING in bounded or _covered(Interval.WAITING, bounded))
+    )
+    return both_parts or bool(WITHIN[stage] & bounded)
+
+
+def _useless(policy: Policy, policies: Sequence[Policy]) -> str | None:
+    for other in policies:
+        if other.interval in WITHIN[policy.interval]:
+            allowed = _allows(other, policy.interval)
+            if allowed <= _allows(policy) < math.inf:
+                return (
+                    f"{policy!r} can never end anything earlier than {other!r}, which allows "
+                    f"{written(allowed)} s for the {other.interval}: shorten it or leave it out"
+                )
+    return None
+
+
+def _allows(policy: Policy, interval: Interval | None = None) -> float:
+    """Return what a policy allows, less the reserve where it bounds a wait; infinite if unknown."""
+    timeout: float = getattr(policy, "timeout", math.inf)
+    reserve: float = getattr(policy, "reserve", 0.0)
+    return timeout - reserve if interval is Interval.WAITING else timeout

@@ -1,0 +1,69 @@
+"""What can be seen of a server: subclass `Observer` and override the hooks of interest.
+
+Law: an observer only looks. What it raises is logged and changes nothing; a hook that nobody
+overrides costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from timeouts.job import Job
+from timeouts.outcome import Outcome
+
+logger = logging.getLogger("timeouts")
+
+
+class Observer:
+    """Hooks, called outside the server's lock, in the thread in which the thing happened.
+
+    `now` is the instant on the server's clock. Treat the job as read-only.
+    """
+
+    def arrived(self, job: Job, now: float) -> None:
+        """A job has arrived; it may have been refused, which `answered` then tells."""
+
+    def started(self, job: Job, now: float) -> None:
+        """A worker takes the job."""
+
+    def answered(self, job: Job, outcome: Outcome, now: float) -> None:
+        """The caller gets its one answer: a value, the handler's error, or an error of ours."""
+
+    def late(self, job: Job, outcome: Outcome, now: float) -> None:
+        """The work of an answered job has ended, like this; nobody receives it."""
+
+
+HOOKS = ("arrived", "started", "answered", "late")
+
+
+class Announcer:
+    """Calls a hook of all those observers that override it."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        for observer in observers:
+            if not isinstance(observer, Observer):
+                raise TypeError(f"observers must be instances of Observer; got {observer!r}")
+        self.arrived, self.started, self.answered, self.late = (
+            _announce([getattr(o, hook) for o in observers if _overrides(o, hook)])
+            for hook in HOOKS
+        )
+
+
+def _overrides(observer: Observer, hook: str) -> bool:
+    return getattr(type(observer), hook) is not getattr(Observer, hook)
+
+
+def _announce(hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
+    if not hooks:
+        return None
+
+    def announce(*facts: Any) -> None:
+        for hook in hooks:
+            try:
+                hook(*facts)
+            except Exception:
+                logger.exception("an observer failed: %r", hook)
+
+    return announce

@@ -1,0 +1,140 @@
+"""What a policy is: a rule that says, given what has happened to a job so far, by when its phase must end.
+
+Laws:
+- `deadline` is pure: it reads the job and the policy, nothing else, and asks no clock.
+- `math.inf` means "no opinion in this phase".
+- A longer timeout never gives an earlier deadline.
+
+`timeouts.testing.check_policy` holds any policy, also a stranger's, to these.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from timeouts.deadline import written
+from timeouts.errors import DeadlineExceeded, TimeoutsError
+from timeouts.job import RUNNING, Job
+
+if TYPE_CHECKING:
+    from timeouts.stack import Stack
+
+
+class Interval(StrEnum):
+    """The interval of a job's life that a policy bounds."""
+
+    WAITING = "waiting time"
+    SERVICE = "service time"
+    SOJOURN = "sojourn time"
+    FIRST_ITEM = "time to first item"
+    IDLE = "gap between items"
+    OWN = "a rule of its own"
+
+
+class Composable(ABC):
+    """What policies and stacks share: they compose with `|`, outermost first, and decorate handlers."""
+
+    @property
+    @abstractmethod
+    def policies(self) -> tuple[Policy, ...]:
+        """The rules, outermost first."""
+
+    def __or__(self, inner: object) -> Stack:
+        """Compose with the rules further in; `Stack()` is the identity."""
+        from timeouts.stack import Stack
+
+        if not isinstance(inner, Composable):
+            return NotImplemented
+        return Stack(*self.policies, *inner.policies)
+
+    def __call__(self, handler: Callable[..., Any]) -> Any:
+        """Put a handler under these rules: a policy is a decorator, `guard` with its defaults."""
+        from timeouts.decorate import under
+
+        return under(self, handler)
+
+
+class Policy(Composable):
+    """A rule; subclass it, give `deadline`, and it works wherever the built-in ones do.
+
+    Attributes:
+        error: what the caller gets when this rule fires.
+        interval: what the rule bounds, for `Stack.explain`.
+    """
+
+    error: ClassVar[type[TimeoutsError]] = DeadlineExceeded
+    interval: ClassVar[Interval] = Interval.OWN
+
+    @abstractmethod
+    def deadline(self, job: Job) -> float:
+        """Return the instant by which the job's present phase must end; `math.inf` for no opinion."""
+
+    def since(self, job: Job) -> float:
+        """Return the instant from which the interval is counted, for the error's `elapsed`."""
+        return job.arrived
+
+    def expired(self, job: Job, now: float) -> TimeoutsError:
+        """Return the error for a job whose `deadline`, as `job.expires` has it, has passed."""
+        running = job.phase is RUNNING
+        since = min(self.since(job), now)
+        return self.error(
+            policy=self,
+            limit=round(job.expires - since, 9),
+            elapsed=now - since,
+            started=running,
+            work="still running" if running else "never started",
+        )
+
+    def rule(self, limit: float | None) -> str:
+        """Say the rule as the second half of an error's message."""
+        allowed = "" if limit is None else f" allows {written(limit)} s"
+        return f"{type(self).__name__}{allowed}"
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Itself: a policy is a stack of one."""
+        return (self,)
+
+
+P = TypeVar("P", bound=type[Policy])
+
+
+@dataclass_transform(frozen_default=True)
+def policy(cls: P) -> P:
+    """Make a policy class a frozen pydantic dataclass whose errors are in the user's words.
+
+    pydantic reports a bad positional argument as "1 validation error ... 0 ..."; here the message
+    names the class, the parameter and the value.
+    """
+    validated: Any = pydantic_dataclass(
+        frozen=True, repr=False, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    )(cls)
+    validated.__init__ = _in_the_users_words(validated.__init__)
+    return validated  # type: ignore[no-any-return]
+
+
+def _in_the_users_words(construct: Callable[..., None]) -> Callable[..., None]:
+    def __init__(self: Policy, /, *args: Any, **kwargs: Any) -> None:
+        try:
+            construct(self, *args, **kwargs)
+        except ValidationError as invalid:
+            raise _translated(type(self), invalid) from None
+        except TypeError as wrong:
+            raise TypeError(f"{type(self).__name__}: {wrong}") from None
+
+    return __init__
+
+
+def _translated(cls: type, invalid: ValidationError) -> Exception:
+    """Turn pydantic's report into one sentence, of the type that Python itself would raise."""
+    first = invalid.errors(include_url=False)[0]
+    if reason := first.get("ctx", {}).get("error"):
+        return ValueError(f"{cls.__name__}: {reason}")
+    where = ".".join(str(part) for part in first["loc"])
+    return TypeError(f"{cls.__name__}: argument {where}: {first['msg']}")

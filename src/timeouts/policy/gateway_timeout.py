@@ -1,0 +1,62 @@
+"""`GatewayTimeout` bounds the sojourn time: arrival → done."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from timeouts.deadline import Reserve, Timeout, written
+from timeouts.errors import GatewayTimeoutError, TimeoutsError
+from timeouts.job import WAITING, Job
+from timeouts.policy.base import Interval, Policy, policy
+
+
+@policy
+class GatewayTimeout(Policy):
+    """Answer the caller at most `timeout` after arrival, whatever the work is doing.
+
+    The work is then stopped as its worker kind can. A *waiting* job expires already at
+    `timeout - reserve`: a job that starts with less time left than it needs is wasted work.
+    The reserve is held back from a caller's own shorter budget too.
+
+    Args:
+        timeout: seconds from arrival to answer; None for no limit of its own.
+        reserve: seconds that must be left for a start to be worth it; default 0. A useful value is
+            a high quantile of the service time.
+
+    Raises:
+        ValueError: `reserve` leaves nothing of `timeout` to wait in.
+
+    Cannot do: stop work that its worker kind cannot stop; see `Server.stop_mode`.
+    """
+
+    timeout: Timeout
+    reserve: Reserve = 0.0
+
+    error: ClassVar[type[TimeoutsError]] = GatewayTimeoutError
+    interval: ClassVar[Interval] = Interval.SOJOURN
+
+    def __post_init__(self) -> None:
+        """Refuse a reserve that would refuse every job."""
+        if self.reserve >= self.timeout:
+            raise ValueError(
+                f"reserve must be shorter than timeout, or no job could ever start; "
+                f"got reserve={written(self.reserve)}, timeout={written(self.timeout)}"
+            )
+
+    def deadline(self, job: Job) -> float:
+        """Return the end of the sojourn, less the reserve while the job waits."""
+        end = job.arrived + self.timeout
+        if self.reserve and job.phase is WAITING:
+            return min(end, job.deadline) - self.reserve
+        return end
+
+    def rule(self, limit: float | None) -> str:
+        """Say the reserve too: without it the number would not add up."""
+        if not self.reserve:
+            return super().rule(limit)
+        return f"{super().rule(limit)} with {written(self.reserve)} s held in reserve for a start"
+
+    def __repr__(self) -> str:
+        """Show what was written."""
+        reserve = f", reserve={written(self.reserve)}" if self.reserve else ""
+        return f"GatewayTimeout({written(self.timeout)}{reserve})"

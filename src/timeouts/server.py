@@ -1,0 +1,261 @@
+"""One server, three ways to call it: `call` blocks, `acall` awaits, `submit` gives a future."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple, Self
+
+from timeouts.callers import Callers, Seconds
+from timeouts.clock import MONOTONIC, Clock
+from timeouts.core import Core
+from timeouts.deadline import seconds
+from timeouts.discipline import FIFO, Discipline
+from timeouts.gate import Gate, LoopGate
+from timeouts.handler import handler_of
+from timeouts.observe import LateLogger, Observer
+from timeouts.observe.observer import Announcer
+from timeouts.options import checked_count, checked_limits, refuse_reserved
+from timeouts.policy import Policy
+from timeouts.shell import Shell
+from timeouts.stack import Stack
+from timeouts.workers import StopMode, WorkerKind, worker_kind
+from timeouts.workers.loop_thread import running_loop
+
+
+class Stats(NamedTuple):
+    """The books of a server at one instant.
+
+    They balance: `running + abandoned + free == slots`, and
+    `arrived == sum(outcomes.values()) + waiting + running`.
+    """
+
+    waiting: int
+    running: int
+    abandoned: int
+    free: float
+    slots: float
+    arrived: int
+    outcomes: Mapping[str, int]
+
+
+class Server:
+    """A queue and workers around a handler, under limits.
+
+    It starts no thread before the first call. Leaving its `with` or `async with` block drains and
+    closes it; leaving by an exception closes it at once.
+
+    Args:
+        handler: the predict function: `def`, `async def`, a generator of either kind, a method, or
+            any callable object. A generator makes a stream: `call` then returns an iterator and
+            `acall` an async iterator, lazily, and items are produced as they are asked for.
+        limits: a policy, or policies joined with `|`, outermost first; None for no limits.
+        slots: how many jobs may run at once; default: unlimited for tasks, `min(32, cores + 4)`
+            for threads. Work that cannot be stopped holds its slot until it ends by itself.
+        workers: `"task"`, `"thread"`, or an object with options such as `ThreadWorkers(...)`;
+            default: tasks for `async def` handlers, threads for others.
+        capacity: how many jobs may wait; default 1,000. One more is refused with `QueueFull`.
+        discipline: the order of the queue, a class such as `FIFO` (default), `LIFO`, `Priority` or
+            `EarliestDeadlineFirst`.
+        observers: who else looks on; late results are always logged (logger `timeouts`).
+        clock: where time comes from; tests pass a manual one.
+        drain_timeout: seconds that leaving the `with` block waits for jobs to end; default 30.
+
+    Raises:
+        TypeError, ValueError: an argument makes no sense; the message names it and its value.
+    """
+
+    reserved: tuple[str, ...] = ("budget", "priority")
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        limits: Policy | Stack | None = None,
+        *,
+        slots: float | None = None,
+        workers: str | WorkerKind | None = None,
+        capacity: float = 1000,
+        discipline: Callable[[], Discipline] = FIFO,
+        observers: Iterable[Observer] = (),
+        clock: Clock = MONOTONIC,
+        drain_timeout: Seconds = 30.0,
+    ) -> None:
+        self._handler = handler_of(handler)
+        refuse_reserved(self._handler, self.reserved)
+        self.limits = checked_limits(limits, self._handler)
+        self._kind = worker_kind(workers, self._handler)
+        self._slots = checked_count(
+            "slots", self._kind.default_slots if slots is None else slots, least=1
+        )
+        self._kind.check(self._handler, self._slots)
+        self._capacity = checked_count("capacity", capacity, least=0)
+        self._discipline = discipline
+        self._announcer = Announcer((LateLogger(), *observers))
+        self._clock = clock
+        self._drain_timeout = seconds(drain_timeout, "drain_timeout")
+        self._open()
+        _SERVERS.add(self)
+
+    def _open(self) -> None:
+        core = Core(
+            self.limits,
+            slots=self._slots,
+            capacity=self._capacity,
+            max_abandoned=self._kind.max_abandoned,
+            discipline=self._discipline,
+        )
+        self._shell = Shell(core, self._clock, self._announcer, self._kind, self._handler)
+        self.callers = Callers(self._shell, self._handler)
+
+    def call(
+        self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+    ) -> Any:
+        """Run the handler on the arguments and return its result, or an iterator over its items.
+
+        Args:
+            *args: for the handler.
+            budget: seconds the caller still grants; may shorten the limits, never lengthen them.
+            priority: for disciplines that rank; lower is served first.
+            **kwargs: for the handler.
+
+        Raises:
+            TimeoutsError: a limit was reached, or the job was refused; see `timeouts.errors`.
+            Exception: whatever the handler raised, as itself.
+        """
+        return self.callers.blocking(self._handler.function, args, kwargs, budget, priority)
+
+    def acall(
+        self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+    ) -> Any:
+        """Do as `call` without blocking: return an awaitable, or an async iterator for a stream."""
+        return self.callers.awaiting(self._handler.function, args, kwargs, budget, priority)
+
+    def submit(
+        self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+    ) -> Future[Any]:
+        """Do as `call` and return a future at once. Cancelling the future withdraws the job.
+
+        Raises:
+            TypeError: the handler gives a stream, which has no single result.
+        """
+        return self.callers.enqueue(self._handler.function, args, kwargs, budget, priority)
+
+    @property
+    def stop_mode(self) -> StopMode:
+        """What happens to a running job on expiry: `"cancel"`, `"abandon"` or `"kill"`."""
+        return self._kind.stop_mode
+
+    def stats(self) -> Stats:
+        """Return the books, all read at one instant."""
+        shell = self._shell
+        return shell.read(lambda: _books(shell.core))
+
+    def drain(self, timeout: Seconds = 30.0) -> bool:
+        """Take no new work, and wait for what waits and runs.
+
+        Args:
+            timeout: the most seconds to wait; None for no limit.
+
+        Returns:
+            Whether all of it has ended. If not, `close()` ends it.
+        """
+        self._shell.feed(self._shell.core.drain)
+        return self._wait_until(lambda: self._shell.core.idle, seconds(timeout))
+
+    async def adrain(self, timeout: Seconds = 30.0) -> bool:
+        """Do as `drain` without blocking."""
+        self._shell.feed(self._shell.core.drain)
+        return await self._await_until(lambda: self._shell.core.idle, seconds(timeout))
+
+    def close(self) -> None:
+        """End everything now: refuse what waits, cancel what runs, take nothing new.
+
+        Does not wait: cancelled tasks end in their own time, abandoned threads when they can.
+        """
+        self._shell.feed(self._shell.core.close)
+        self._shell.pool.close()
+        self._shell.timer.close()
+
+    def __enter__(self) -> Self:
+        """Use the server for the length of a block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        """Drain and close; after an exception, close at once."""
+        blocks_itself = self._handler.is_async and running_loop() is not None
+        if kind is None and not blocks_itself:
+            self.drain(self._drain_timeout)
+        self.close()
+        if self._kind.stop_mode != "abandon" and not blocks_itself:
+            self._wait_until(self._nothing_abandoned, self._drain_timeout)
+
+    async def __aenter__(self) -> Self:
+        """Use the server for the length of a block; this loop is home to async handlers."""
+        self._shell.pool.settle_in(asyncio.get_running_loop())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        """Drain and close; after an exception, close at once. Cancelled tasks are waited for."""
+        try:
+            if kind is None:
+                await self.adrain(self._drain_timeout)
+        finally:
+            self.close()
+            if self._kind.stop_mode != "abandon":
+                await self._await_until(self._nothing_abandoned, self._drain_timeout)
+
+    def _nothing_abandoned(self) -> bool:
+        return not self._shell.core.abandoned
+
+    def _wait_until(self, quiet: Callable[[], bool], timeout: float) -> bool:
+        gate, until = Gate(), self._clock.now() + timeout
+        with self._shell.watching(gate):
+            while not self._shell.read(quiet):
+                if not self._clock.wait(gate, until):
+                    return self._shell.read(quiet)
+        return True
+
+    async def _await_until(self, quiet: Callable[[], bool], timeout: float) -> bool:
+        gate, until = LoopGate(asyncio.get_running_loop()), self._clock.now() + timeout
+        with self._shell.watching(gate):
+            while not self._shell.read(quiet):
+                if not await gate.wait(until - self._clock.now()):
+                    return self._shell.read(quiet)
+        return True
+
+    def __repr__(self) -> str:
+        """Show the handler and the limits."""
+        return f"<Server of {self._handler.name} under {self.limits!r}>"
+
+
+def _books(core: Core) -> Stats:
+    return Stats(
+        waiting=core.waiting,
+        running=core.running,
+        abandoned=core.abandoned,
+        free=core.free,
+        slots=core.slots,
+        arrived=core.arrived,
+        outcomes=MappingProxyType(dict(core.outcomes)),
+    )
+
+
+_SERVERS: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def _reopen_in_child() -> None:
+    """After a fork the threads are gone and the jobs are the parent's: begin anew."""
+    for server in list(_SERVERS):
+        server._open()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reopen_in_child)

@@ -1,0 +1,200 @@
+"""The shell around the core: a lock, a clock, and obedience.
+
+Laws:
+- The core is fed under the lock; its commands are obeyed outside it, so no code of the user's but
+  policies and disciplines, which are pure, ever runs under the lock.
+- Whoever waits, waits with a limit of his own. Woken by it, he ticks the core with that instant or
+  a later one, so an early wake-up cannot miss its own deadline.
+- A withdrawal may come from a garbage collection that interrupts a thread inside the lock. It goes
+  through an inbox, which whoever held the lock empties on leaving it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from timeouts.call import NOTHING, Call
+from timeouts.clock import Clock
+from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
+from timeouts.errors import Work
+from timeouts.gate import Bell
+from timeouts.handler import Handler
+from timeouts.job import RUNNING
+from timeouts.observe.observer import Announcer
+from timeouts.outcome import Outcome
+from timeouts.timer import Timer
+from timeouts.workers.base import WorkerKind
+
+T = TypeVar("T")
+
+
+class Shell:
+    """Feeds one core and obeys it with one pool of workers."""
+
+    def __init__(
+        self, core: Core, clock: Clock, announcer: Announcer, kind: WorkerKind, handler: Handler
+    ) -> None:
+        self.core = core
+        self.clock = clock
+        self.pool = kind.open(self, handler)
+        self.timer = Timer(self, clock, f"{handler.name}-timer")
+        self._announcer = announcer
+        self._lock = threading.Lock()
+        self._inbox: deque[Call] = deque()
+        self._watchers: set[Bell] = set()
+
+    # What callers tell.
+
+    def arrive(self, call: Call) -> None:
+        """A call comes in."""
+        now = self.clock.now()
+        with self._lock:
+            commands = self.core.arrive(call, now)
+            call.armed = call.expires
+        if self._announcer.arrived:
+            self._announcer.arrived(call, now)
+        self._obey(commands, now)
+        if call.timed:
+            self.timer.arm(call.expires)
+
+    def wait(self, call: Call) -> None:
+        """Block until the call has an item or an outcome, and tick when its limit comes."""
+        clock = self.clock
+        while call.outcome is None and call.item is NOTHING:
+            until = call.armed
+            if not clock.wait(call.gate, until):
+                self.tick(max(until, clock.now()))
+            call.armed = call.expires
+
+    async def wait_async(self, call: Call) -> None:
+        """Suspend until the call has an item or an outcome, and tick when its limit comes."""
+        clock = self.clock
+        while call.outcome is None and call.item is NOTHING:
+            until = call.armed
+            if not await call.gate.wait(until - clock.now()):
+                self.tick(max(until, clock.now()))
+            call.armed = call.expires
+
+    def resume(self, call: Call) -> None:
+        """The consumer of a call's stream asks for the next item."""
+        now = self.clock.now()
+        with self._lock:
+            commands = self.core.resume(call.key, now)
+            call.armed = call.expires
+        self._obey(commands, now)
+        if call.demand is not None:
+            call.demand.ring()
+
+    def withdraw(self, call: Call) -> None:
+        """The caller has left; no error if it was answered. Safe in a finalizer."""
+        self._inbox.append(call)
+        self._empty_inbox()
+
+    # What workers tell.
+
+    def finish(self, call: Call, outcome: Outcome, work: Work = "stopped") -> None:
+        """The call's work is over."""
+        now = self.clock.now()
+        with self._lock:
+            commands = self.core.finish(call.key, outcome, now, work)
+        self._obey(commands, now)
+
+    def deliver(self, call: Call, item: Any) -> bool:
+        """The call's stream has produced an item; return whether anybody still wants it."""
+        now = self.clock.now()
+        with self._lock:
+            commands = self.core.progress(call.key, now)
+            wanted = call.phase is RUNNING
+        self._obey(commands, now)
+        if wanted:
+            call.item = item
+            call.gate.ring()
+        return wanted
+
+    # What time and the owner tell.
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        self.feed(self.core.tick, now)
+
+    def next_timer(self) -> float:
+        """Return the next instant at which something expires."""
+        return self.read(self.core.next_timer)
+
+    def feed(self, decide: Callable[[float], Commands], now: float | None = None) -> None:
+        """Give the core an input that concerns no single call, and obey."""
+        now = self.clock.now() if now is None else now
+        with self._lock:
+            commands = decide(now)
+        self._obey(commands, now)
+
+    def read(self, look: Callable[[], T]) -> T:
+        """Look at the core under the lock."""
+        with self._lock:
+            seen = look()
+        self._empty_inbox()
+        return seen
+
+    @contextmanager
+    def watching(self, bell: Bell) -> Generator[None]:
+        """Have a bell rung after whatever happens, for those who wait for the core to fall quiet."""
+        self._watchers.add(bell)
+        try:
+            yield
+        finally:
+            self._watchers.discard(bell)
+
+    # Obedience.
+
+    def _obey(self, commands: Commands, now: float) -> None:
+        for command in commands:
+            _OBEY[type(command)](self, command, now)
+        if self._inbox:
+            self._empty_inbox()
+        if self._watchers:
+            for bell in tuple(self._watchers):
+                bell.ring()
+
+    def _start(self, command: Start, now: float) -> None:
+        for call in command.jobs:
+            if self._announcer.started:
+                self._announcer.started(call, now)
+            if call.expires < call.armed:
+                call.rearm()
+            if call.timed:
+                self.timer.arm(call.expires)
+            self.pool.start(call)
+
+    def _reply(self, command: Reply, now: float) -> None:
+        if self._announcer.answered:
+            self._announcer.answered(command.job, command.outcome, now)
+        command.job.answer(command.outcome)
+
+    def _cancel(self, command: Cancel, now: float) -> None:
+        for call in command.jobs:
+            self.pool.cancel(call)
+
+    def _late(self, command: Late, now: float) -> None:
+        if self._announcer.late:
+            self._announcer.late(command.job, command.outcome, now)
+
+    def _empty_inbox(self) -> None:
+        while self._inbox and self._lock.acquire(blocking=False):
+            try:
+                now = self.clock.now()
+                commands = self.core.withdraw(self._inbox.popleft().key, now)
+            finally:
+                self._lock.release()
+            self._obey(commands, now)
+
+
+_OBEY: dict[type, Callable[[Shell, Any, float], None]] = {
+    Start: Shell._start,
+    Reply: Shell._reply,
+    Cancel: Shell._cancel,
+    Late: Shell._late,
+}

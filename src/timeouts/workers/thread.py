@@ -1,0 +1,180 @@
+"""Thread workers: `def` handlers on a pool of threads.
+
+Law: a thread cannot be stopped. On expiry the caller is answered on time, the work is abandoned, and
+its slot is held until the thread really ends; abandoned threads are counted, and capped.
+
+The threads are our own and daemonic rather than a `ThreadPoolExecutor`'s, for one reason: that
+executor joins its threads when the interpreter exits, so that one hung handler would keep the whole
+process from ever ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import os
+import threading
+import weakref
+from collections import deque
+from queue import SimpleQueue
+from typing import Any
+
+from timeouts.call import Call
+from timeouts.current import SERVING
+from timeouts.gate import Gate
+from timeouts.handler import Handler, outcome_of
+from timeouts.job import RUNNING
+from timeouts.outcome import Outcome
+from timeouts.workers.base import Shell, StopMode
+
+Jobs = SimpleQueue["tuple[ThreadPool, Call] | None"]
+
+
+class ThreadWorkers:
+    """Run a `def` handler on threads of this process.
+
+    Args:
+        max_abandoned: how many abandoned threads may still run before new work is refused with
+            `TooManyAbandoned` instead of being started beside them; default: as many as there are
+            slots, which means that new work waits for one of them to end.
+
+    Cannot do: stop a thread. A handler that never returns holds its slot for ever, and one that
+    computes slows down every other thread (CPython's GIL). C code that holds the GIL delays even the
+    answer to the caller. `checkpoint()` lets a handler stop itself; process workers are the remedy.
+    """
+
+    stop_mode: StopMode = "abandon"
+
+    def __init__(self, *, max_abandoned: int | None = None) -> None:
+        if max_abandoned is not None and (
+            isinstance(max_abandoned, bool) or not isinstance(max_abandoned, int)
+        ):
+            raise TypeError(f"max_abandoned must be a whole number; got {max_abandoned!r}")
+        if max_abandoned is not None and max_abandoned < 1:
+            raise ValueError(f"max_abandoned must be at least 1; got {max_abandoned!r}")
+        self.max_abandoned: float = math.inf if max_abandoned is None else max_abandoned
+
+    @property
+    def default_slots(self) -> float:
+        """As many threads as `concurrent.futures` takes by default: cores + 4, at most 32."""
+        return min(32, (os.cpu_count() or 1) + 4)
+
+    def check(self, handler: Handler, slots: float) -> None:
+        """Refuse coroutine functions, and unbounded threads."""
+        if handler.is_async:
+            raise TypeError(
+                f"thread workers run def handlers; {handler.name} is async: "
+                'leave workers out, or use workers="task"'
+            )
+        if slots == math.inf:
+            raise ValueError("slots must be a finite number for thread workers; got inf")
+
+    def open(self, shell: Shell, handler: Handler) -> ThreadPool:
+        """Make the pool; threads start with the jobs that need them."""
+        return ThreadPool(shell, handler)
+
+    def __repr__(self) -> str:
+        """Show what was written."""
+        limit = "" if self.max_abandoned == math.inf else f"max_abandoned={self.max_abandoned}"
+        return f"ThreadWorkers({limit})"
+
+
+class ThreadPool:
+    """Threads that take calls from one queue; as many as have ever been busy at once."""
+
+    def __init__(self, shell: Shell, handler: Handler) -> None:
+        self.shell = shell
+        self.run = _run_stream if handler.is_stream else _run_plain
+        self._name = handler.name
+        self._jobs: Jobs = SimpleQueue()
+        # One token for each thread that is idle, or is about to be: deque operations are atomic.
+        self._idle: deque[None] = deque()
+        self._numbers = itertools.count(1)
+        self._threads: list[threading.Thread] = []
+        self._retire = weakref.finalize(self, _retire, self._jobs, self._threads)
+        self._retire.atexit = False  # daemon threads need no farewell
+
+    def start(self, call: Call) -> None:
+        """Hand the call to an idle thread, or to a new one."""
+        try:
+            self._idle.pop()
+        except IndexError:
+            try:
+                self._add_thread()
+            except RuntimeError as no_more_threads:
+                self.shell.finish(call, Outcome(error=no_more_threads))
+                return
+        self._jobs.put((self, call))
+
+    def cancel(self, call: Call) -> None:
+        """Wake a stream that waits for its consumer; nothing else in a thread can be stopped."""
+        if call.demand is not None:
+            call.demand.ring()
+
+    def settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing: threads need no loop."""
+
+    def close(self) -> None:
+        """Let every thread end after its present call."""
+        self._retire()
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(
+            target=_work,
+            args=(self._jobs, self._idle),
+            name=f"{self._name}-{next(self._numbers)}",
+            daemon=True,
+        )
+        thread.start()
+        self._threads.append(thread)
+
+
+def _work(jobs: Jobs, idle: deque[None]) -> None:
+    # A waiting thread refers to no pool, so a pool that nobody uses any more can be collected.
+    while (job := jobs.get()) is not None:
+        pool, call = job
+        outcome = call.context.run(_serve, pool, call)
+        idle.append(None)
+        pool.shell.finish(call, outcome)
+        del job, pool, call, outcome
+
+
+def _retire(jobs: Jobs, threads: list[threading.Thread]) -> None:
+    for _ in threads:
+        jobs.put(None)
+
+
+def _serve(pool: ThreadPool, call: Call) -> Outcome:
+    if call.phase is not RUNNING:  # answered before its work began
+        return Outcome()
+    SERVING.set(call)
+    return pool.run(pool.shell, call)
+
+
+def _run_plain(_: Shell, call: Call) -> Outcome:
+    return outcome_of(call.function, call.args, call.kwargs)
+
+
+def _run_stream(shell: Shell, call: Call) -> Outcome:
+    call.demand = demand = Gate()
+    return outcome_of(_produce, (shell, call, demand), {})
+
+
+def _produce(shell: Shell, call: Call, demand: Gate) -> Any:
+    """Produce items one by one, each when it is asked for, all on this thread."""
+    items = call.function(*call.args, **call.kwargs)
+    try:
+        while True:
+            try:
+                item = next(items)
+            except StopIteration as end:
+                return end.value
+            if not shell.deliver(call, item):
+                return None
+            demand.wait(math.inf)
+            if call.phase is not RUNNING:
+                return None
+    finally:
+        items.close()
+        del shell, call  # see `outcome_of`: this frame may live on in a traceback
