@@ -13,7 +13,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from timeouts.gate import Bell
+from timeouts.gate import Bell, Gate, LoopGate
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from timeouts.clock import Clock
 
 NOTHING: Any = object()
+_UNANSWERED = Outcome(error=RuntimeError("the call has not been answered"))
 
 
 class Call(Job):
@@ -33,7 +34,7 @@ class Call(Job):
         outcome: the answer.
         item: the item of a stream that is on its way to the consumer.
         demand: rung when the consumer asks for the next item, or is gone.
-        task, entered, ended: a task worker's own notes.
+        task, ended: a task worker's own notes.
     """
 
     __slots__ = (
@@ -43,7 +44,6 @@ class Call(Job):
         "context",
         "demand",
         "ended",
-        "entered",
         "function",
         "gate",
         "item",
@@ -53,38 +53,56 @@ class Call(Job):
         "timed",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - positional, because keywords cost time on the hot path
         self,
         key: Hashable,
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        *,
+        gate: Gate | LoopGate | None,
         clock: Clock,
-        gate: Any,
         deadline: float,
         priority: float,
     ) -> None:
-        super().__init__(key, deadline=deadline, priority=priority)
+        Job.__init__(self, key, deadline=deadline, priority=priority)
         self.function = function
         self.args = args
         self.kwargs = kwargs
         self.clock = clock
-        self.gate = gate
+        self.gate: Any = gate
         self.armed = math.inf
-        self.context: Context = copy_context()
+        self.context: Context | None = copy_context()
         self.outcome: Outcome | None = None
         self.item: Any = NOTHING
         self.demand: Bell | None = None
         self.task: asyncio.Task[None] | None = None
         self.timed = False
-        self.entered = False
         self.ended = False
 
     def answer(self, outcome: Outcome) -> None:
         """Tell the caller."""
         self.outcome = outcome
         self.gate.ring()
+
+    def take_context(self) -> Context:
+        """Give the context to whoever runs the call: kept, it would refer back to the call."""
+        context, self.context = self.context, None
+        return context or copy_context()
+
+    def take_item(self) -> Any:
+        """Give the item that has arrived to the consumer."""
+        item, self.item = self.item, NOTHING
+        return item
+
+    def result(self) -> Any:
+        """Return or raise the outcome; only for a call that has been answered."""
+        outcome = self.outcome
+        if outcome is None:
+            raise RuntimeError(f"{self!r} has not been answered")
+        try:
+            return outcome.unwrap()
+        finally:
+            del self, outcome  # the error's traceback keeps this frame, as in `unwrap`
 
     def rearm(self) -> None:
         """Have the caller look at its deadline again: it is earlier than it was."""
@@ -94,17 +112,21 @@ class Call(Job):
 class JobFuture(Future[Any]):
     """A future whose cancellation, possible until it is settled, withdraws its job."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.leave: Callable[[], None] | None = None
+    leave: Callable[[], None]
 
     def cancel(self) -> bool:
         """Withdraw the job, unless it has been answered."""
         if not super().cancel():
             return False
-        if self.leave is not None:
-            self.leave()
+        if leave := self.take_leave():
+            self.set_running_or_notify_cancel()  # or `concurrent.futures.wait` would never see it
+            leave()
         return True
+
+    def take_leave(self) -> Callable[[], None] | None:
+        """Give the way to leave to the first who asks: who cancels, or who answers."""
+        leave: Callable[[], None] | None = self.__dict__.pop("leave", None)
+        return leave
 
 
 class Submission(Call):
@@ -119,14 +141,16 @@ class Submission(Call):
     def answer(self, outcome: Outcome) -> None:
         """Settle the future; one that its holder has cancelled stays cancelled."""
         self.outcome = outcome
-        self.future.leave = None
+        future = self.future
+        if future.take_leave() is None:  # cancelled
+            return
         try:
             if outcome.error is None:
-                self.future.set_result(outcome.value)
+                future.set_result(outcome.value)
             else:
-                self.future.set_exception(outcome.error)
-        except InvalidStateError:
-            pass
+                future.set_exception(outcome.error)
+        except InvalidStateError:  # cancelled at this very moment
+            future.set_running_or_notify_cancel()
 
     def rearm(self) -> None:
         """Nothing: the timer is what waits for it."""

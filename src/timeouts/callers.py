@@ -25,20 +25,20 @@ from timeouts.shell import Shell
 from timeouts.workers.loop_thread import running_loop
 
 Seconds = float | int | timedelta | str | None
-Function = Callable[..., Any]
 AnyCall = TypeVar("AnyCall", bound=Call)
 
 
 class Callers:
     """Brings calls to a shell and waits for them.
 
-    Every method takes the function to run, since one guard serves many bound methods, its arguments,
-    and the call's own budget and priority.
+    An invocation is the function to run (one guard serves many bound methods), its args and kwargs,
+    and, left out by guards, the call's own budget and priority.
     """
 
     def __init__(self, shell: Shell, handler: Handler) -> None:
         self._shell = shell
         self._handler = handler
+        self._is_async = handler.is_async
         self._keys = itertools.count(1)
         self.blocking = self.iterate if handler.is_stream else self.run
         self.awaiting = self.aiterate if handler.is_stream else self.arun
@@ -49,46 +49,42 @@ class Callers:
             Shape.ASYNC_GENERATOR: self.aiterate,
         }[handler.shape]
 
-    def run(
-        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
-    ) -> Any:
+    def run(self, *invocation: Any) -> Any:
         """Block until the result is there."""
-        self._refuse_own_loop()
-        call = self._call(Call, Gate(), function, args, kwargs, budget, priority)
+        if self._is_async:
+            self._refuse_own_loop()
+        call = self._call(Call, Gate(), *invocation)
         shell = self._shell
         try:
             shell.arrive(call)
             shell.wait(call)
-            return _outcome(call).unwrap()
+            return call.result()
         except BaseException:
             self._leave(call)
             raise
         finally:
             del call  # it refers to the error, whose traceback refers to this frame
 
-    async def arun(
-        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
-    ) -> Any:
+    async def arun(self, *invocation: Any) -> Any:
         """Suspend until the result is there."""
         gate = LoopGate(asyncio.get_running_loop())
-        call = self._call(Call, gate, function, args, kwargs, budget, priority)
+        call = self._call(Call, gate, *invocation)
         shell = self._shell
         try:
             shell.arrive(call)
             await shell.wait_async(call)
-            return _outcome(call).unwrap()
+            return call.result()
         except BaseException:
             self._leave(call)
             raise
         finally:
             del call
 
-    def iterate(
-        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
-    ) -> Generator[Any, None, Any]:
+    def iterate(self, *invocation: Any) -> Generator[Any, None, Any]:
         """Yield the items as they are asked for; the job arrives with the first request."""
-        self._refuse_own_loop()
-        call = self._call(Call, Gate(), function, args, kwargs, budget, priority)
+        if self._is_async:
+            self._refuse_own_loop()
+        call = self._call(Call, Gate(), *invocation)
         call.timed = True
         shell = self._shell
         try:
@@ -96,19 +92,17 @@ class Callers:
             while True:
                 shell.wait(call)
                 if call.item is NOTHING:
-                    return _outcome(call).unwrap()
-                yield _take(call)
+                    return call.result()
+                yield call.take_item()
                 shell.resume(call)
         finally:
             self._leave(call)
             del call
 
-    async def aiterate(
-        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
-    ) -> AsyncGenerator[Any, None]:
+    async def aiterate(self, *invocation: Any) -> AsyncGenerator[Any, None]:
         """Yield the items as they are asked for; the job arrives with the first request."""
         gate = LoopGate(asyncio.get_running_loop())
-        call = self._call(Call, gate, function, args, kwargs, budget, priority)
+        call = self._call(Call, gate, *invocation)
         call.timed = True
         shell = self._shell
         try:
@@ -116,53 +110,45 @@ class Callers:
             while True:
                 await shell.wait_async(call)
                 if call.item is NOTHING:
-                    _outcome(call).unwrap()
+                    call.result()
                     return
-                yield _take(call)
+                yield call.take_item()
                 shell.resume(call)
         finally:
             self._leave(call)
             del call
 
-    def enqueue(
-        self, function: Function, args: Any, kwargs: Any, budget: Seconds = None, priority: float = 0
-    ) -> Future[Any]:
+    def enqueue(self, *invocation: Any) -> Future[Any]:
         """Return a future; cancelling it withdraws the job."""
         if self._handler.is_stream:
             raise TypeError(
                 f"{self._handler.name} gives a stream, which has no single result: "
                 "iterate over call() or acall()"
             )
-        call = self._call(Submission, None, function, args, kwargs, budget, priority)
+        call = self._call(Submission, None, *invocation)
         call.timed = True
         call.future.leave = functools.partial(self._leave, call)
         self._shell.arrive(call)
         return call.future
 
-    def _call(
+    def _call(  # noqa: PLR0917 - positional, because keywords cost time on the hot path
         self,
         kind: type[AnyCall],
         gate: Gate | LoopGate | None,
-        function: Function,
+        function: Callable[..., Any],
         args: Any,
         kwargs: Any,
-        budget: Seconds,
-        priority: float,
+        budget: Seconds = None,
+        priority: float = 0.0,
     ) -> AnyCall:
         clock = self._shell.clock
         allowed = remaining()  # a nested call shares the tightest deadline of the one around it
         if budget is not None:
             allowed = min(allowed, seconds(budget, "budget"))
-        return kind(
-            next(self._keys),
-            function,
-            args,
-            kwargs,
-            clock=clock,
-            gate=gate,
-            deadline=math.inf if allowed == math.inf else clock.now() + allowed,
-            priority=checked_priority(priority) if priority else 0.0,
-        )
+        deadline = math.inf if allowed == math.inf else clock.now() + allowed
+        if priority:
+            priority = checked_priority(priority)
+        return kind(next(self._keys), function, args, kwargs, gate, clock, deadline, priority)
 
     def _leave(self, call: Call) -> None:
         if call.outcome is None:
@@ -170,19 +156,9 @@ class Callers:
 
     def _refuse_own_loop(self) -> None:
         """Refuse to block the loop that would have to do the work."""
-        if self._handler.is_async and (home := getattr(self._shell.pool, "home", None)):
-            if running_loop() is home:
-                raise RuntimeError(
-                    f"call() would block the event loop on which {self._handler.name} has to run: "
-                    "use `await acall()`"
-                )
-
-
-def _outcome(call: Call) -> Any:
-    assert call.outcome is not None
-    return call.outcome
-
-
-def _take(call: Call) -> Any:
-    item, call.item = call.item, NOTHING
-    return item
+        home = getattr(self._shell.pool, "home", None)
+        if home is not None and running_loop() is home:
+            raise RuntimeError(
+                f"call() would block the event loop on which {self._handler.name} has to run: "
+                "use `await acall()`"
+            )

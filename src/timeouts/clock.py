@@ -17,12 +17,14 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return the present instant in seconds; it never goes back."""
+        ...
 
     def wait(self, gate: Gate, until: float) -> bool:
         """Block until `gate` is rung (True) or the instant `until` has come (False).
 
         "Has come" is the timer's word: `now()` may still be a hair earlier.
         """
+        ...
 
 
 class MonotonicClock:

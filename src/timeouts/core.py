@@ -153,7 +153,7 @@ class Core:
         job.arrived = now
         self.arrived += 1
         room = self._has_room()
-        if refusal := self._refusal(room):
+        if not (room and self.open) and (refusal := self._refusal()):
             job.move(REFUSE)
             self._answer_error(job, refusal, out)
             return out
@@ -180,17 +180,17 @@ class Core:
         """
         out = self._pass_time(now)
         job = self._jobs[key]
-        abandoned = job.phase is ABANDONED
         if job.move(FINISH):
             self.running -= 1
             self._answer(job, outcome, "completed" if outcome.error is None else "failed", out)
-        if abandoned:
+        else:
             self.abandoned -= 1
             if job.error is not None:
                 job.error.work = work
             out.append(Late(job, outcome))
         self._forget(job)
-        self._grant(out)
+        if self._waiting:
+            self._grant(out)
         return out
 
     def progress(self, key: Hashable, now: float) -> Commands:
@@ -243,9 +243,7 @@ class Core:
     def _pass_time(self, now: float) -> Commands:
         """Expire what is due. No slot becomes free by that, so nothing starts."""
         out: Commands = []
-        if now < self._now:
-            now = self._now
-        self._now = now
+        self._now = now = max(self._now, now)
         timers = self._timers
         while timers.first() <= now:
             self._leave(timers.pop(), EXPIRE, out)
@@ -255,11 +253,9 @@ class Core:
         abandoned = self.abandoned
         return self.running + abandoned < self.slots and abandoned < self.max_abandoned
 
-    def _refusal(self, room: bool) -> TimeoutsError | None:
+    def _refusal(self) -> TimeoutsError | None:
         if not self.open:
             return ShuttingDown("the server is shutting down and takes no new work")
-        if room:
-            return None
         if self.abandoned >= self.max_abandoned:
             return TooManyAbandoned(
                 f"{self.abandoned} abandoned jobs still run; "

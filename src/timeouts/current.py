@@ -45,11 +45,10 @@ def checkpoint() -> None:
         Withdrawn: the caller has left.
         WorkerLost: the server was closed.
     """
-    if remaining() > 0:
-        return
     call = SERVING.get()
-    assert call is not None
+    if call is None or remaining() > 0:
+        return
     if call.error is not None:
         raise copy.copy(call.error)
-    assert call.blamed is not None
-    raise call.blamed.expired(call, call.clock.now())
+    if call.blamed is not None:
+        raise call.blamed.expired(call, call.clock.now())

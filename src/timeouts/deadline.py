@@ -45,7 +45,9 @@ def _number(value: object, name: str) -> float:
     if isinstance(value, str) and (match := _WRITTEN.fullmatch(value.strip())):
         return float(match[1]) * UNITS[match[2]]
     if isinstance(value, str):
-        raise ValueError(f'{name} must be a duration such as 2.5, "2.5", "500ms" or "5s"; got {value!r}')
+        raise ValueError(  # noqa: TRY004 - a string is of the right type, it only says nothing
+            f'{name} must be a duration such as 2.5, "2.5", "500ms" or "5s"; got {value!r}'
+        )
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(
             f"{name} must be seconds (float, int or timedelta), or None for no limit; "

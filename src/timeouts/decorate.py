@@ -21,8 +21,9 @@ from timeouts.guarded import Decorator
 from timeouts.handler import handler_of
 from timeouts.options import checked_limits
 from timeouts.policy import Policy
+from timeouts.policy.base import Composable
 from timeouts.server import Server
-from timeouts.stack import Composable, Stack
+from timeouts.stack import Stack
 
 
 def guard(limits: Policy | Stack | None = None, **options: Any) -> Decorator:
@@ -45,9 +46,7 @@ def guard(limits: Policy | Stack | None = None, **options: Any) -> Decorator:
     Cannot do: stop a `def` function, which runs in a thread; see `ThreadWorkers`.
     """
     if limits is not None and not isinstance(limits, Composable):
-        raise TypeError(
-            f"guard takes policies, as in @guard(ExecutionTimeout(1)); got {limits!r}"
-        )
+        raise TypeError(f"guard takes policies, as in @guard(ExecutionTimeout(1)); got {limits!r}")
 
     def decorate(handler: Callable[..., Any]) -> Any:
         return Guard(handler, limits, options)
@@ -68,28 +67,63 @@ class GuardServer(Server):
     reserved = ()
 
 
-class BoundGuard(wrapt.BoundFunctionWrapper):
-    """A guarded method, bound to its instance."""
+class Lazy:
+    """A server that is made when it is first needed."""
+
+    def __init__(
+        self, handler: Callable[..., Any], limits: Policy | Stack | None, options: dict[str, Any]
+    ) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.options = options
+        self.opened: Server | None = None
+        self._opening = threading.Lock()
+
+    def open(self) -> Server:
+        """Return the server, made by whoever comes first."""
+        with self._opening:
+            if self.opened is None:
+                self.opened = GuardServer(self.handler, self.limits, **self.options)
+            return self.opened
+
+    def run(self, function: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        """Call a function, bound by now, the way it was called before it was guarded."""
+        return (self.opened or self.open()).callers.native(function, args, kwargs)
+
+
+class _Calls:
+    """What a guarded function and a guarded bound method have in common."""
+
+    __wrapped__: Callable[..., Any]
+    _self_lazy: Lazy
 
     def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as the method does without blocking: an awaitable, or an async iterator."""
+        """Call from a coroutine: an awaitable, or an async iterator for a generator."""
         return self.server.callers.awaiting(self.__wrapped__, args, kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do as the method does and return a future at once."""
+        """Call and return a future at once."""
         return self.server.callers.enqueue(self.__wrapped__, args, kwargs)
 
     @property
     def server(self) -> Server:
-        """The server that all instances share."""
-        return self._self_parent.server  # type: ignore[no-any-return]
+        """The server behind the function, made on first use and shared by all instances."""
+        return self._self_lazy.open()
 
     def close(self) -> None:
-        """Close that server."""
-        self._self_parent.close()
+        """Close that server; later calls are refused with `ShuttingDown`."""
+        self.server.close()
 
 
-class Guard(wrapt.FunctionWrapper):
+class BoundGuard(_Calls, wrapt.BoundFunctionWrapper[Any, Any]):
+    """A guarded method, bound to its instance."""
+
+    @property
+    def _self_lazy(self) -> Lazy:  # type: ignore[override]
+        return self._self_parent._self_lazy  # type: ignore[no-any-return]  # noqa: SLF001 - its own
+
+
+class Guard(_Calls, wrapt.FunctionWrapper[Any, Any]):
     """A function under limits; made by `guard`."""
 
     __bound_function_wrapper__ = BoundGuard
@@ -98,42 +132,12 @@ class Guard(wrapt.FunctionWrapper):
         self, handler: Callable[..., Any], limits: Policy | Stack | None, options: dict[str, Any]
     ) -> None:
         checked_limits(limits, handler_of(handler))
-        super().__init__(handler, self._self_run)
-        self._self_limits = limits
-        self._self_options = options
-        self._self_server: Server | None = None
-        self._self_opening = threading.Lock()
-
-    def _self_run(
-        self, function: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        return self.server.callers.native(function, args, kwargs)
-
-    def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as the function does without blocking: an awaitable, or an async iterator."""
-        return self.server.callers.awaiting(self.__wrapped__, args, kwargs)
-
-    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do as the function does and return a future at once."""
-        return self.server.callers.enqueue(self.__wrapped__, args, kwargs)
-
-    @property
-    def server(self) -> Server:
-        """The server behind the function, made on first use."""
-        if self._self_server is None:
-            with self._self_opening:
-                if self._self_server is None:
-                    self._self_server = GuardServer(
-                        self.__wrapped__, self._self_limits, **self._self_options
-                    )
-        return self._self_server
-
-    def close(self) -> None:
-        """Close the server behind the function; later calls are refused with `ShuttingDown`."""
-        self.server.close()
+        lazy = Lazy(handler, limits, options)
+        super().__init__(handler, lazy.run)
+        self._self_lazy = lazy
 
     def joined(self, outer: Composable) -> Guard:
         """Return a guard of the same function with further rules outside its own."""
-        inner = self._self_limits
+        inner = self._self_lazy.limits
         limits = Stack(*outer.policies, *(inner.policies if inner is not None else ()))
-        return Guard(self.__wrapped__, limits, self._self_options)
+        return Guard(self.__wrapped__, limits, self._self_lazy.options)

@@ -14,19 +14,19 @@ Q = ParamSpec("Q")
 S = TypeVar("S")
 T = TypeVar("T")
 Y = TypeVar("Y")
-Native = TypeVar("Native", covariant=True)
-Awaited = TypeVar("Awaited", covariant=True)
-Result = TypeVar("Result", covariant=True)
+Native_co = TypeVar("Native_co", covariant=True)
+Awaited_co = TypeVar("Awaited_co", covariant=True)
+Result = TypeVar("Result")
 
 
-class Guarded(Protocol[P, Native, Awaited, Result]):
+class Guarded(Protocol[P, Native_co, Awaited_co, Result]):
     """A guarded function; `Native` is what calling it gives, `Awaited` what `acall` gives."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Native:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Native_co:
         """Call it as it was called before."""
         ...
 
-    def acall(self, *args: P.args, **kwargs: P.kwargs) -> Awaited:
+    def acall(self, *args: P.args, **kwargs: P.kwargs) -> Awaited_co:
         """Call it from a coroutine."""
         ...
 
@@ -46,11 +46,13 @@ class Guarded(Protocol[P, Native, Awaited, Result]):
     @overload
     def __get__(
         self, instance: None, owner: type[Any]
-    ) -> Guarded[P, Native, Awaited, Result]: ...
+    ) -> Guarded[P, Native_co, Awaited_co, Result]: ...
     @overload
     def __get__(
-        self: Guarded[Concatenate[S, Q], Native, Awaited, Result], instance: S, owner: type[Any]
-    ) -> Guarded[Q, Native, Awaited, Result]: ...
+        self: Guarded[Concatenate[S, Q], Native_co, Awaited_co, Result],
+        instance: S,
+        owner: type[Any],
+    ) -> Guarded[Q, Native_co, Awaited_co, Result]: ...
 
 
 class Decorator(Protocol):
@@ -61,14 +63,12 @@ class Decorator(Protocol):
         self, handler: Callable[P, Coroutine[Any, Any, T]], /
     ) -> Guarded[P, Coroutine[Any, Any, T], Coroutine[Any, Any, T], T]: ...
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, handler: Callable[P, AsyncIterator[Y]], /
     ) -> Guarded[P, AsyncGenerator[Y, None], AsyncGenerator[Y, None], Never]: ...
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]
         self, handler: Callable[P, Iterator[Y]], /
     ) -> Guarded[P, Generator[Y, None, Any], AsyncGenerator[Y, None], Never]: ...
     @overload
-    def __call__(
-        self, handler: Callable[P, T], /
-    ) -> Guarded[P, T, Coroutine[Any, Any, T], T]: ...
+    def __call__(self, handler: Callable[P, T], /) -> Guarded[P, T, Coroutine[Any, Any, T], T]: ...

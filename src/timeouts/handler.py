@@ -77,21 +77,19 @@ def _shape(bare: Any) -> Shape:
     return Shape.PLAIN
 
 
-# The frames of these two functions stay alive in the traceback of whatever the handler raises. They
-# hold nothing that refers back to the outcome, so a failed call leaves no reference cycle behind.
-
-
 def outcome_of(function: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
     """Call a function and catch whatever comes of it."""
     try:
         return Outcome(function(*args, **kwargs))
-    except BaseException as error:
-        return Outcome(error=error)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
+        return failure(error)
 
 
-async def outcome_of_async(function: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
-    """Await a coroutine function and catch whatever comes of it."""
-    try:
-        return Outcome(await function(*args, **kwargs))
-    except BaseException as error:
-        return Outcome(error=error)
+def failure(error: BaseException) -> Outcome:
+    """Return the outcome for an error caught right where the handler was called.
+
+    The frame that caught it is ours and is dropped from the traceback: it tells the user nothing,
+    and through its locals it would tie the error, the outcome and the call into a reference cycle.
+    """
+    trace = error.__traceback__
+    return Outcome(error=error.with_traceback(trace.tb_next if trace is not None else None))

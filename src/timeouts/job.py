@@ -111,9 +111,7 @@ class Job:
         "started",
     )
 
-    def __init__(
-        self, key: Hashable, *, deadline: float = math.inf, priority: float = 0.0
-    ) -> None:
+    def __init__(self, key: Hashable, *, deadline: float = math.inf, priority: float = 0.0) -> None:
         self.key = key
         self.deadline = deadline
         self.priority = priority

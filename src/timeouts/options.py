@@ -8,7 +8,8 @@ from typing import Any
 
 from timeouts.handler import Handler
 from timeouts.policy import Interval
-from timeouts.stack import Composable, Stack
+from timeouts.policy.base import Composable
+from timeouts.stack import Stack
 
 _STREAM_ONLY = (Interval.FIRST_ITEM, Interval.IDLE)
 

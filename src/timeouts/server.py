@@ -111,9 +111,7 @@ class Server:
         self._shell = Shell(core, self._clock, self._announcer, self._kind, self._handler)
         self.callers = Callers(self._shell, self._handler)
 
-    def call(
-        self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
-    ) -> Any:
+    def call(self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any) -> Any:
         """Run the handler on the arguments and return its result, or an iterator over its items.
 
         Args:
@@ -166,7 +164,7 @@ class Server:
         self._shell.feed(self._shell.core.drain)
         return self._wait_until(lambda: self._shell.core.idle, seconds(timeout))
 
-    async def adrain(self, timeout: Seconds = 30.0) -> bool:
+    async def adrain(self, timeout: Seconds = 30.0) -> bool:  # noqa: ASYNC109 - as in `drain`
         """Do as `drain` without blocking."""
         self._shell.feed(self._shell.core.drain)
         return await self._await_until(lambda: self._shell.core.idle, seconds(timeout))
@@ -215,16 +213,16 @@ class Server:
     def _nothing_abandoned(self) -> bool:
         return not self._shell.core.abandoned
 
-    def _wait_until(self, quiet: Callable[[], bool], timeout: float) -> bool:
-        gate, until = Gate(), self._clock.now() + timeout
+    def _wait_until(self, quiet: Callable[[], bool], patience: float) -> bool:
+        gate, until = Gate(), self._clock.now() + patience
         with self._shell.watching(gate):
             while not self._shell.read(quiet):
                 if not self._clock.wait(gate, until):
                     return self._shell.read(quiet)
         return True
 
-    async def _await_until(self, quiet: Callable[[], bool], timeout: float) -> bool:
-        gate, until = LoopGate(asyncio.get_running_loop()), self._clock.now() + timeout
+    async def _await_until(self, quiet: Callable[[], bool], patience: float) -> bool:
+        gate, until = LoopGate(asyncio.get_running_loop()), self._clock.now() + patience
         with self._shell.watching(gate):
             while not self._shell.read(quiet):
                 if not await gate.wait(until - self._clock.now()):
@@ -254,7 +252,7 @@ _SERVERS: weakref.WeakSet[Server] = weakref.WeakSet()
 def _reopen_in_child() -> None:
     """After a fork the threads are gone and the jobs are the parent's: begin anew."""
     for server in list(_SERVERS):
-        server._open()
+        server._open()  # noqa: SLF001 - this is the file of the class
 
 
 if hasattr(os, "register_at_fork"):

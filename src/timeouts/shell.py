@@ -46,6 +46,12 @@ class Shell:
         self._lock = threading.Lock()
         self._inbox: deque[Call] = deque()
         self._watchers: set[Bell] = set()
+        self._obeying: dict[type, Callable[[Any, float], None]] = {
+            Start: self._start,
+            Reply: self._reply,
+            Cancel: self._cancel,
+            Late: self._late,
+        }
 
     # What callers tell.
 
@@ -152,7 +158,7 @@ class Shell:
 
     def _obey(self, commands: Commands, now: float) -> None:
         for command in commands:
-            _OBEY[type(command)](self, command, now)
+            self._obeying[type(command)](command, now)
         if self._inbox:
             self._empty_inbox()
         if self._watchers:
@@ -160,7 +166,8 @@ class Shell:
                 bell.ring()
 
     def _start(self, command: Start, now: float) -> None:
-        for call in command.jobs:
+        calls: Any = command.jobs  # this shell feeds its core nothing but calls
+        for call in calls:
             if self._announcer.started:
                 self._announcer.started(call, now)
             if call.expires < call.armed:
@@ -170,12 +177,14 @@ class Shell:
             self.pool.start(call)
 
     def _reply(self, command: Reply, now: float) -> None:
+        call: Any = command.job
         if self._announcer.answered:
-            self._announcer.answered(command.job, command.outcome, now)
-        command.job.answer(command.outcome)
+            self._announcer.answered(call, command.outcome, now)
+        call.answer(command.outcome)
 
-    def _cancel(self, command: Cancel, now: float) -> None:
-        for call in command.jobs:
+    def _cancel(self, command: Cancel, _: float) -> None:
+        calls: Any = command.jobs
+        for call in calls:
             self.pool.cancel(call)
 
     def _late(self, command: Late, now: float) -> None:
@@ -186,15 +195,8 @@ class Shell:
         while self._inbox and self._lock.acquire(blocking=False):
             try:
                 now = self.clock.now()
-                commands = self.core.withdraw(self._inbox.popleft().key, now)
+                # Another may have emptied it since we looked; under the lock nobody can.
+                commands = self.core.withdraw(self._inbox.popleft().key, now) if self._inbox else []
             finally:
                 self._lock.release()
             self._obey(commands, now)
-
-
-_OBEY: dict[type, Callable[[Shell, Any, float], None]] = {
-    Start: Shell._start,
-    Reply: Shell._reply,
-    Cancel: Shell._cancel,
-    Late: Shell._late,
-}

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from timeouts.job import Job
 
 
+_OUTERMOST: Policy = BUDGET
+
+
 class UselessPolicyWarning(UserWarning):
     """A policy of a stack can never end anything earlier than another does."""
 
@@ -59,7 +62,7 @@ class Stack(Composable):
 
         The caller's own budget counts as the outermost rule.
         """
-        instant, blamed = job.deadline, BUDGET
+        instant, blamed = job.deadline, _OUTERMOST
         for policy, deadline_of in self._deadlines:
             deadline = deadline_of(job)
             if deadline <= instant:
@@ -87,7 +90,8 @@ def _check(policy: object) -> None:
     if not isinstance(policy, Policy):
         hint = "; write an instance, not the class" if isinstance(policy, type) else ""
         raise TypeError(f"a stack takes policies; got {policy!r}{hint}")
-    if not (isinstance(policy.error, type) and issubclass(policy.error, TimeoutsError)):
+    error: object = policy.error
+    if not (isinstance(error, type) and issubclass(error, TimeoutsError)):
         raise TypeError(
             f"{type(policy).__name__}.error must be a subclass of TimeoutsError; got {policy.error!r}"
         )

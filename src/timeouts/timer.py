@@ -20,9 +20,11 @@ class Ticked(Protocol):
 
     def next_timer(self) -> float:
         """Return the next instant at which something expires."""
+        ...
 
     def tick(self, now: float) -> None:
         """Let time pass."""
+        ...
 
 
 class Timer:

@@ -21,12 +21,16 @@ class Discipline(Protocol):
 
     def push(self, job: Job) -> None:
         """Take in a waiting job."""
+        ...
 
     def pop(self) -> Job:
         """Remove and return the job that is served next."""
+        ...
 
     def remove(self, job: Job) -> None:
         """Remove a job that will not be served."""
+        ...
 
     def __len__(self) -> int:
         """Return how many jobs wait."""
+        ...

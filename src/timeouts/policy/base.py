@@ -120,7 +120,7 @@ def policy(cls: P) -> P:
 
 
 def _in_the_users_words(construct: Callable[..., None]) -> Callable[..., None]:
-    def __init__(self: Policy, /, *args: Any, **kwargs: Any) -> None:
+    def __init__(self: Policy, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes one
         try:
             construct(self, *args, **kwargs)
         except ValidationError as invalid:

@@ -49,16 +49,18 @@ def check_policy(
         lives: the jobs to ask about; default any that wait or run.
         examples: how many examples to try.
 
+    Cannot do: run inside a test that is itself under `@given`; Hypothesis refuses to nest.
+
     Raises:
         AssertionError: a law is broken; the message names it, the policy and the smallest job.
     """
-    asked = lives or jobs(WAITING, RUNNING)
+    asked = jobs(WAITING, RUNNING) if lives is None else lives
     if isinstance(policy, Policy):
         for_all(st.tuples(asked, asked), examples, lambda case: _check(policy, *case))
         return
     if not callable(policy):
         raise TypeError(f"check_policy takes a policy or what makes one; got {policy!r}")
-    span = timeouts or durations(20)
+    span = durations(20) if timeouts is None else timeouts
     drawn = st.tuples(span, span, asked, asked)
     for_all(drawn, examples, lambda case: _check_factory(policy, *case))
 
@@ -95,7 +97,7 @@ def _check_answer(policy: Policy, name: str, job: Job, between: Job) -> None:
     first = _asked(policy, name, job)
     untouched(before, job, "only reads", f"{policy!r}.{name}")
     _asked(policy, name, between)
-    for again in (job, twin):
+    for again in (job, job, twin):
         answer = _asked(policy, name, again)
         if answer != first:
             raise AssertionError(
@@ -126,10 +128,14 @@ def _check_composes(policy: Policy, job: Job) -> None:
     except TypeError as error:
         raise AssertionError(f"composes: {policy!r} must be hashable; {error}") from error
     for stack in _stacks(policy):
-        rules = (BUDGET, *stack.policies)
-        earliest = min(rule.deadline(job) for rule in rules)
+        if not any(rule is policy for rule in stack.policies):
+            raise AssertionError(
+                f"composes: {policy!r} is put in a stack, but that holds {stack!r}"
+            )
         instant, blamed = stack.limit(job)
-        innermost = [rule for rule in rules if rule.deadline(job) == earliest][-1]
+        rules = [(rule.deadline(job), rule) for rule in (BUDGET, *stack.policies)]
+        # Of equal ones min() takes the first, which seen from the inside is the innermost.
+        earliest, innermost = min(reversed(rules), key=lambda rule: rule[0])
         if instant != earliest or blamed is not innermost:
             raise AssertionError(
                 f"composes: {stack!r} should end at {earliest:g}, blaming {innermost!r}; "

@@ -65,7 +65,7 @@ def stacks(rules: SearchStrategy[Policy] | None = None) -> SearchStrategy[Stack]
     Args:
         rules: the policies to choose from; default `policies()`.
     """
-    return st.lists(rules or policies(), max_size=5, unique_by=type).map(_stack)
+    return st.lists(policies() if rules is None else rules, max_size=5, unique_by=type).map(_stack)
 
 
 def _stack(rules: list[Policy]) -> Stack:

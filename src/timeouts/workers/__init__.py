@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from timeouts.handler import Handler
 from timeouts.workers.base import Pool, Shell, StopMode, WorkerKind
 from timeouts.workers.task import TaskWorkers
 from timeouts.workers.thread import ThreadWorkers
 
-KINDS = {"task": TaskWorkers, "thread": ThreadWorkers}
+KINDS: dict[str, Callable[[], WorkerKind]] = {"task": TaskWorkers, "thread": ThreadWorkers}
 
 
 def worker_kind(workers: str | WorkerKind | None, handler: Handler) -> WorkerKind:

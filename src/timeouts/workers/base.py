@@ -27,9 +27,11 @@ class Shell(Protocol):
 
     def finish(self, call: Call, outcome: Outcome, work: Work = "stopped") -> None:
         """The call's work is over."""
+        ...
 
     def deliver(self, call: Call, item: Any) -> bool:
         """The call's stream has produced an item; return whether anybody still wants more."""
+        ...
 
 
 class Pool(Protocol):
@@ -37,15 +39,19 @@ class Pool(Protocol):
 
     def start(self, call: Call) -> None:
         """Run a call. One that was answered before its work began is only finished."""
+        ...
 
     def cancel(self, call: Call) -> None:
         """Stop a call's work, as far as possible; no error if it is over already."""
+        ...
 
     def settle_in(self, loop: AbstractEventLoop) -> None:
         """The server was entered on this loop."""
+        ...
 
     def close(self) -> None:
         """Let the workers go once they are done; start nothing any more."""
+        ...
 
 
 class WorkerKind(Protocol):
@@ -54,17 +60,22 @@ class WorkerKind(Protocol):
     @property
     def stop_mode(self) -> StopMode:
         """What happens to a running job on expiry."""
+        ...
 
     @property
     def default_slots(self) -> float:
         """How many slots a server of this kind has if its user names no number."""
+        ...
 
     @property
     def max_abandoned(self) -> float:
         """How many abandoned jobs may run on before new work is refused."""
+        ...
 
     def check(self, handler: Handler, slots: float) -> None:
         """Refuse, in the user's words, what this kind cannot run."""
+        ...
 
     def open(self, shell: Shell, handler: Handler) -> Pool:
         """Make the pool; it starts no worker before the first job."""
+        ...

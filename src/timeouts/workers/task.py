@@ -15,6 +15,7 @@ import asyncio
 import functools
 import math
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from timeouts.call import Call
 from timeouts.current import SERVING
 from timeouts.errors import WorkerLost
 from timeouts.gate import LoopGate
-from timeouts.handler import Handler, outcome_of_async
+from timeouts.handler import Handler, failure
 from timeouts.job import RUNNING
 from timeouts.outcome import Outcome
 from timeouts.workers.base import Shell, StopMode
@@ -40,7 +41,7 @@ class TaskWorkers:
     default_slots: float = math.inf
     max_abandoned: float = math.inf
 
-    def check(self, handler: Handler, slots: float) -> None:
+    def check(self, handler: Handler, slots: float) -> None:  # noqa: ARG002 - any number will do
         """Refuse plain functions."""
         if not handler.is_async:
             raise TypeError(
@@ -62,7 +63,7 @@ class TaskPool:
 
     def __init__(self, shell: Shell, handler: Handler) -> None:
         self.shell = shell
-        self.home: asyncio.AbstractEventLoop | None = None
+        self.home: AbstractEventLoop | None = None
         self._run = self._run_stream if handler.is_stream else self._run_plain
         self._name = handler.name
         self._thread: LoopThread | None = None
@@ -70,13 +71,13 @@ class TaskPool:
 
     def start(self, call: Call) -> None:
         """Make a task for the call on its loop."""
-        self._on(self._loop_of(call), self._spawn, call)
+        self._on_its_loop(call, self._spawn)
 
     def cancel(self, call: Call) -> None:
         """Cancel the call's task."""
-        self._on(self._loop_of(call), self._cancel, call)
+        self._on_its_loop(call, self._cancel)
 
-    def settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
+    def settle_in(self, loop: AbstractEventLoop) -> None:
         """Make the loop home to callers that have none."""
         self.home = loop
 
@@ -85,48 +86,56 @@ class TaskPool:
         if self._thread is not None:
             self._thread.close()
 
-    def _loop_of(self, call: Call) -> asyncio.AbstractEventLoop:
-        return call.gate.loop if isinstance(call.gate, LoopGate) else self._home()
-
-    def _home(self) -> asyncio.AbstractEventLoop:
-        if self.home is not None:
-            return self.home
-        with self._making:
-            if self._thread is None:
-                self._thread = LoopThread(f"{self._name}-loop")
-        return self._thread.loop
-
-    def _on(
-        self, loop: asyncio.AbstractEventLoop, act: Callable[..., None], call: Call
-    ) -> None:
+    def _on_its_loop(self, call: Call, act: Callable[[Call, AbstractEventLoop], None]) -> None:
+        loop = call.gate.loop if isinstance(call.gate, LoopGate) else self._home()
         if running_loop() is loop:
-            act(loop, call)
+            act(call, loop)
             return
         try:
-            loop.call_soon_threadsafe(act, loop, call)
+            loop.call_soon_threadsafe(act, call, loop)
         except RuntimeError:
             lost = WorkerLost("the event loop of the job is closed", started=True, work="stopped")
             self._end(call, Outcome(error=lost))
 
-    def _spawn(self, loop: asyncio.AbstractEventLoop, call: Call) -> None:
-        call.task = loop.create_task(self._run(call), context=call.context, name=self._name)
+    def _home(self) -> AbstractEventLoop:
+        if self.home is None:
+            with self._making:
+                if self.home is None:
+                    self._thread = LoopThread(f"{self._name}-loop")
+                    self.home = self._thread.loop
+        return self.home
+
+    def _spawn(self, call: Call, loop: AbstractEventLoop) -> None:
+        if call.phase is not RUNNING:  # answered before its work began
+            self._end(call, Outcome())
+            return
+        work = self._run(call)
+        call.task = loop.create_task(work, context=call.take_context(), name=self._name)
         call.task.add_done_callback(functools.partial(self._seal, call))
 
-    def _cancel(self, _: asyncio.AbstractEventLoop, call: Call) -> None:
-        # A task that has not begun sees by itself that it is not wanted.
-        if call.entered and call.task is not None:
+    def _cancel(self, call: Call, _: AbstractEventLoop) -> None:
+        if call.task is not None:
             call.task.cancel()
 
     async def _run_plain(self, call: Call) -> None:
-        if self._enter(call):
-            self._end(call, await outcome_of_async(call.function, call.args, call.kwargs))
+        SERVING.set(call)
+        try:
+            outcome = Outcome(await call.function(*call.args, **call.kwargs))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
+            outcome = failure(error)
+        self._end(call, outcome)
 
     async def _run_stream(self, call: Call) -> None:
-        if self._enter(call):
-            call.demand = demand = LoopGate(asyncio.get_running_loop())
-            self._end(call, await outcome_of_async(self._produce, (call, demand), {}))
+        SERVING.set(call)
+        outcome = Outcome()
+        try:
+            await self._produce(call)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
+            outcome = failure(error)
+        self._end(call, outcome)
 
-    async def _produce(self, call: Call, demand: LoopGate) -> None:
+    async def _produce(self, call: Call) -> None:
+        call.demand = demand = LoopGate(asyncio.get_running_loop())
         items = call.function(*call.args, **call.kwargs)
         try:
             async for item in items:
@@ -135,23 +144,15 @@ class TaskPool:
                 await demand.wait()
         finally:
             await items.aclose()
-            del self, call  # see `outcome_of`: this frame may live on in a traceback
-
-    def _enter(self, call: Call) -> bool:
-        """Begin a call's work, unless it was answered before it could begin."""
-        if call.phase is RUNNING:
-            call.entered = True
-            SERVING.set(call)
-            return True
-        self._end(call, Outcome())
-        return False
+            del self, call  # this frame may live on in a traceback; see `failure`
 
     def _end(self, call: Call, outcome: Outcome) -> None:
+        if call.ended:  # its loop was closed under it, and only now is its coroutine collected
+            return
         call.ended = True
+        call.task = None
         self.shell.finish(call, outcome)
 
     def _seal(self, call: Call, _: asyncio.Task[Any]) -> None:
-        """Report a task that was cancelled from outside before its first step, and so ran no code."""
-        call.task = None
-        if not call.ended:
-            self._end(call, Outcome(error=asyncio.CancelledError()))
+        """Report a task that was cancelled before its first step, and so never ran any code."""
+        self._end(call, Outcome(error=asyncio.CancelledError()))

@@ -23,7 +23,7 @@ from typing import Any
 from timeouts.call import Call
 from timeouts.current import SERVING
 from timeouts.gate import Gate
-from timeouts.handler import Handler, outcome_of
+from timeouts.handler import Handler, failure, outcome_of
 from timeouts.job import RUNNING
 from timeouts.outcome import Outcome
 from timeouts.workers.base import Shell, StopMode
@@ -94,6 +94,7 @@ class ThreadPool:
         self._threads: list[threading.Thread] = []
         self._retire = weakref.finalize(self, _retire, self._jobs, self._threads)
         self._retire.atexit = False  # daemon threads need no farewell
+        self._closed = False
 
     def start(self, call: Call) -> None:
         """Hand the call to an idle thread, or to a new one."""
@@ -106,6 +107,9 @@ class ThreadPool:
                 self.shell.finish(call, Outcome(error=no_more_threads))
                 return
         self._jobs.put((self, call))
+        if self._closed:  # in between: the threads may have gone, or may miss one farewell
+            self._add_thread()
+            _retire(self._jobs, self._threads)
 
     def cancel(self, call: Call) -> None:
         """Wake a stream that waits for its consumer; nothing else in a thread can be stopped."""
@@ -117,6 +121,7 @@ class ThreadPool:
 
     def close(self) -> None:
         """Let every thread end after its present call."""
+        self._closed = True
         self._retire()
 
     def _add_thread(self) -> None:
@@ -134,7 +139,7 @@ def _work(jobs: Jobs, idle: deque[None]) -> None:
     # A waiting thread refers to no pool, so a pool that nobody uses any more can be collected.
     while (job := jobs.get()) is not None:
         pool, call = job
-        outcome = call.context.run(_serve, pool, call)
+        outcome = call.take_context().run(_serve, pool, call)
         idle.append(None)
         pool.shell.finish(call, outcome)
         del job, pool, call, outcome
@@ -149,16 +154,26 @@ def _serve(pool: ThreadPool, call: Call) -> Outcome:
     if call.phase is not RUNNING:  # answered before its work began
         return Outcome()
     SERVING.set(call)
-    return pool.run(pool.shell, call)
+    try:
+        return pool.run(pool.shell, call)
+    finally:
+        del call  # an error's traceback keeps this frame, as it does those below, and they the call
 
 
 def _run_plain(_: Shell, call: Call) -> Outcome:
-    return outcome_of(call.function, call.args, call.kwargs)
+    function, args, kwargs = call.function, call.args, call.kwargs
+    del call
+    return outcome_of(function, args, kwargs)
 
 
 def _run_stream(shell: Shell, call: Call) -> Outcome:
     call.demand = demand = Gate()
-    return outcome_of(_produce, (shell, call, demand), {})
+    try:
+        return Outcome(_produce(shell, call, demand))
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
+        return failure(error)
+    finally:
+        del call
 
 
 def _produce(shell: Shell, call: Call, demand: Gate) -> Any:
@@ -177,4 +192,4 @@ def _produce(shell: Shell, call: Call, demand: Gate) -> Any:
                 return None
     finally:
         items.close()
-        del shell, call  # see `outcome_of`: this frame may live on in a traceback
+        del shell, call  # this frame may live on in a traceback; see `failure`
