@@ -79,6 +79,11 @@ class Call(Job):
         self.timed = False
         self.ended = False
 
+    def __repr__(self) -> str:
+        """Show key, handler and phase."""
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"<Call {self.key} of {name}, {self.phase}>"
+
     def answer(self, outcome: Outcome) -> None:
         """Tell the caller."""
         self.outcome = outcome

@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import math
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from timeouts.call import NOTHING, Call, Submission
 from timeouts.current import remaining
-from timeouts.deadline import seconds
+from timeouts.deadline import Seconds, seconds
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, Shape
 from timeouts.options import checked_priority
 from timeouts.shell import Shell
 from timeouts.workers.loop_thread import running_loop
 
-Seconds = float | int | timedelta | str | None
 AnyCall = TypeVar("AnyCall", bound=Call)
 
 
@@ -142,13 +139,15 @@ class Callers:
         priority: float = 0.0,
     ) -> AnyCall:
         clock = self._shell.clock
+        now = clock.now()
         allowed = remaining()  # a nested call shares the tightest deadline of the one around it
         if budget is not None:
             allowed = min(allowed, seconds(budget, "budget"))
-        deadline = math.inf if allowed == math.inf else clock.now() + allowed
         if priority:
             priority = checked_priority(priority)
-        return kind(next(self._keys), function, args, kwargs, gate, clock, deadline, priority)
+        call = kind(next(self._keys), function, args, kwargs, gate, clock, now + allowed, priority)
+        call.arrived = now
+        return call
 
     def _leave(self, call: Call) -> None:
         if call.outcome is None:

@@ -44,7 +44,9 @@ def load(data: Mapping[str, Any]) -> Stack:
     Raises:
         TypeError, ValueError: a name or a value makes no sense; the message names both.
     """
-    return Stack(*(_policy(name, value) for name, value in data.items()))
+    if not isinstance(data, Mapping):
+        raise TypeError(f"limits must be a table such as {{'queue': 5}}; got {data!r}")
+    return Stack(*(_policy(name, value, where=name) for name, value in data.items()))
 
 
 def load_toml(path: str | Path, table: str = "timeouts") -> Stack:
@@ -92,7 +94,9 @@ def load_env(environ: Mapping[str, str] = os.environ, prefix: str = "TIMEOUTS_")
     for variable, (name, field) in known.items():
         if variable in environ:
             data.setdefault(name, {})[field.name] = environ[variable]
-    return load(data)
+    return Stack(
+        *(_policy(name, table, where=_variables(known, name)) for name, table in data.items())
+    )
 
 
 def dump(stack: Stack) -> dict[str, Any]:
@@ -104,11 +108,18 @@ def dump(stack: Stack) -> dict[str, Any]:
     return {_name(policy): _dumped(policy) for policy in stack.policies}
 
 
-def _policy(name: str, value: Any) -> Policy:
+def _policy(name: str, value: Any, where: str) -> Policy:
     if name not in KINDS:
         raise ValueError(f"{name!r} is no policy; known are {', '.join(KINDS)}")
-    built: Policy = KINDS[name](**value) if isinstance(value, Mapping) else KINDS[name](value)
+    try:
+        built: Policy = KINDS[name](**value) if isinstance(value, Mapping) else KINDS[name](value)
+    except (TypeError, ValueError) as wrong:
+        raise type(wrong)(f"{where}: {wrong}") from None
     return built
+
+
+def _variables(known: Mapping[str, tuple[str, Any]], name: str) -> str:
+    return ", ".join(variable for variable, (policy, _) in known.items() if policy == name)
 
 
 def _name(policy: Policy) -> str:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from numbers import Real
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
+
+Seconds = float | int | timedelta | str | None
+"""What users may write for a duration."""
 
 UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _WRITTEN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
@@ -32,8 +36,8 @@ def seconds(value: object, name: str = "timeout", *, zero: bool = False) -> floa
     """
     number = _number(value, name)
     if math.isnan(number) or number < 0 or (number == 0 and not zero):
-        least = "zero or more" if zero else "more than zero"
-        raise ValueError(f"{name} must be {least} seconds, or None for no limit; got {value!r}")
+        least = "zero or more seconds" if zero else "more than zero seconds, or None for no limit"
+        raise ValueError(f"{name} must be {least}; got {value!r}")
     return number
 
 
@@ -48,24 +52,26 @@ def _number(value: object, name: str) -> float:
         raise ValueError(  # noqa: TRY004 - a string is of the right type, it only says nothing
             f'{name} must be a duration such as 2.5, "2.5", "500ms" or "5s"; got {value!r}'
         )
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(
             f"{name} must be seconds (float, int or timedelta), or None for no limit; "
             f"got {value!r} of type {type(value).__name__}"
         )
-    return _as_float(value)
-
-
-def _as_float(value: float) -> float:
+    number: Any = value
     try:
-        return float(value)
+        return float(number)
     except OverflowError:  # an int beyond 1.8e308 seconds: no limit in all but name
-        return math.inf if value > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
 
 
 def written(duration: float) -> str:
     """Write a duration as messages and reprs show it: `5`, `0.25`, or `None` for no limit."""
     return "None" if math.isinf(duration) else f"{duration:.10g}"
+
+
+def spoken(duration: float) -> str:
+    """Round a measured duration for a sentence: `0.0312`, `5.2`, `3600`."""
+    return f"{duration:.3g}" if duration < 1000 else f"{duration:.0f}"
 
 
 def _dumped(duration: float) -> float | None:

@@ -10,16 +10,13 @@ Laws:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 from timeouts.guarded import Decorator
-from timeouts.handler import handler_of
-from timeouts.options import checked_limits
 from timeouts.policy import Policy
 from timeouts.policy.base import Composable
 from timeouts.server import Server
@@ -67,77 +64,60 @@ class GuardServer(Server):
     reserved = ()
 
 
-class Lazy:
-    """A server that is made when it is first needed."""
-
-    def __init__(
-        self, handler: Callable[..., Any], limits: Policy | Stack | None, options: dict[str, Any]
-    ) -> None:
-        self.handler = handler
-        self.limits = limits
-        self.options = options
-        self.opened: Server | None = None
-        self._opening = threading.Lock()
-
-    def open(self) -> Server:
-        """Return the server, made by whoever comes first."""
-        with self._opening:
-            if self.opened is None:
-                self.opened = GuardServer(self.handler, self.limits, **self.options)
-            return self.opened
-
-    def run(self, function: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        """Call a function, bound by now, the way it was called before it was guarded."""
-        return (self.opened or self.open()).callers.native(function, args, kwargs)
-
-
 class _Calls:
-    """What a guarded function and a guarded bound method have in common."""
+    """What a guarded function and a guarded bound method have in common.
 
-    __wrapped__: Callable[..., Any]
-    _self_lazy: Lazy
+    A later base than wrapt's, or its annotations would stand for those of what is guarded.
+    """
+
+    if TYPE_CHECKING:  # annotations of the class would stand in front of the function's own
+        __wrapped__: Callable[..., Any]
+        _self_server: Server
 
     def acall(self, *args: Any, **kwargs: Any) -> Any:
         """Call from a coroutine: an awaitable, or an async iterator for a generator."""
-        return self.server.callers.awaiting(self.__wrapped__, args, kwargs)
+        return self._self_server.callers.awaiting(self.__wrapped__, args, kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call and return a future at once."""
-        return self.server.callers.enqueue(self.__wrapped__, args, kwargs)
+        return self._self_server.callers.enqueue(self.__wrapped__, args, kwargs)
 
     @property
     def server(self) -> Server:
-        """The server behind the function, made on first use and shared by all instances."""
-        return self._self_lazy.open()
+        """The server behind the function; methods share one among all instances."""
+        return self._self_server
 
     def close(self) -> None:
         """Close that server; later calls are refused with `ShuttingDown`."""
-        self.server.close()
+        self._self_server.close()
 
 
-class BoundGuard(_Calls, wrapt.BoundFunctionWrapper[Any, Any]):
+class BoundGuard(wrapt.BoundFunctionWrapper[Any, Any], _Calls):
     """A guarded method, bound to its instance."""
 
     @property
-    def _self_lazy(self) -> Lazy:  # type: ignore[override]
-        return self._self_parent._self_lazy  # type: ignore[no-any-return]  # noqa: SLF001 - its own
+    def _self_server(self) -> Server:  # type: ignore[override]
+        return self._self_parent.server  # type: ignore[no-any-return]
 
 
-class Guard(_Calls, wrapt.FunctionWrapper[Any, Any]):
-    """A function under limits; made by `guard`."""
-
-    __bound_function_wrapper__ = BoundGuard
+class Guard(wrapt.FunctionWrapper[Any, Any], _Calls):
+    """A function under limits; made by `guard`. Its server starts no worker before the first call."""
 
     def __init__(
         self, handler: Callable[..., Any], limits: Policy | Stack | None, options: dict[str, Any]
     ) -> None:
-        checked_limits(limits, handler_of(handler))
-        lazy = Lazy(handler, limits, options)
-        super().__init__(handler, lazy.run)
-        self._self_lazy = lazy
+        server = GuardServer(handler, limits, **options)
+
+        def run(function: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+            return server.callers.native(function, args, kwargs)
+
+        super().__init__(handler, run)
+        self._self_server = server
+        self._self_options = options
 
     def joined(self, outer: Composable) -> Guard:
         """Return a guard of the same function with further rules outside its own."""
-        inner = self._self_lazy.limits
-        limits = Stack(*outer.policies, *(inner.policies if inner is not None else ()))
-        return Guard(self.__wrapped__, limits, self._self_lazy.options)
+        limits = Stack(*outer.policies, *self._self_server.limits.policies)
+        return Guard(self.__wrapped__, limits, self._self_options)
+
+    __bound_function_wrapper__ = BoundGuard

@@ -12,6 +12,7 @@ TimeoutsError                                    HTTP  gRPC                 star
 │  ├─ FirstItemTimeoutError                      504   DEADLINE_EXCEEDED    ask the error
 │  └─ IdleTimeoutError                           504   DEADLINE_EXCEEDED    yes
 ├─ WorkerLost                                    502   INTERNAL             yes
+├─ PolicyFailed         (a policy's own bug)     500   INTERNAL             ask the error
 └─ Withdrawn            (the caller left)        499   CANCELLED            ask the error
 
 The codes are data, in `statuses.py`. Law: `started` is what really happened to the work, so
@@ -22,6 +23,8 @@ from __future__ import annotations
 
 import re
 from typing import Any, ClassVar, Literal
+
+from timeouts.deadline import spoken
 
 Work = Literal["never started", "still running", "stopped", "killed"]
 
@@ -67,7 +70,7 @@ class TimeoutsError(Exception):
         super().__init__(message or self._sentence())
 
     def _sentence(self) -> str:
-        fact = self.fact.format(elapsed=f"{self.elapsed:.3g}")
+        fact = self.fact.format(elapsed=spoken(self.elapsed))
         rule = "no policy was broken" if self.policy is None else self.policy.rule(self.limit)
         return f"{fact}; {rule}"
 
@@ -86,7 +89,10 @@ def _rebuild(
 
 
 class Rejected(TimeoutsError):
-    """The work never ran, so a retry is safe; `retry_after` says in how many seconds, if known."""
+    """The work never ran, so a retry is safe.
+
+    `retry_after` says in how many seconds it is worth one; None where nobody has estimated that.
+    """
 
     retry_after: float | None = None
 
@@ -139,6 +145,10 @@ class IdleTimeoutError(DeadlineExceeded):
 
 class WorkerLost(TimeoutsError):
     """The worker was lost, or taken away by a closing server, while the job ran."""
+
+
+class PolicyFailed(TimeoutsError):
+    """A policy raised, or gave no instant, when it was asked about this job; see `__cause__`."""
 
 
 class Withdrawn(TimeoutsError):

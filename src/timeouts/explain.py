@@ -82,7 +82,7 @@ def _useless(policy: Policy, policies: Sequence[Policy]) -> str | None:
             if allowed <= _allows(policy) < math.inf:
                 return (
                     f"{policy!r} can never end anything earlier than {other!r}, which allows "
-                    f"{written(allowed)} s for the {other.interval}: shorten it or leave it out"
+                    f"{written(allowed)} s for the {policy.interval}: shorten it or leave it out"
                 )
     return None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Concatenate, Never, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from timeouts.server import Server
 
 P = ParamSpec("P")

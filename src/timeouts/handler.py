@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, NamedTuple
@@ -53,7 +54,8 @@ def handler_of(function: Any) -> Handler:
             "guard the method that does the work"
         )
     name = getattr(bare, "__qualname__", type(bare).__qualname__)
-    return Handler(function, name, _shape(bare))
+    plain = bare if isinstance(function, (staticmethod, classmethod)) else function
+    return Handler(plain, name, _shape(bare))
 
 
 def _bare(function: Any) -> Any:
@@ -91,5 +93,7 @@ def failure(error: BaseException) -> Outcome:
     The frame that caught it is ours and is dropped from the traceback: it tells the user nothing,
     and through its locals it would tie the error, the outcome and the call into a reference cycle.
     """
-    trace = error.__traceback__
-    return Outcome(error=error.with_traceback(trace.tb_next if trace is not None else None))
+    trace = sys.exc_info()[2]
+    # By the base class, because an error may have methods of its own by these names.
+    BaseException.with_traceback(error, trace.tb_next if trace is not None else None)
+    return Outcome(error=error)

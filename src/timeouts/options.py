@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
+from typing import Any, cast
 
+from timeouts.clock import Clock
+from timeouts.discipline import Discipline
 from timeouts.handler import Handler
+from timeouts.observe import Observer
 from timeouts.policy import Interval
 from timeouts.policy.base import Composable
 from timeouts.stack import Stack
@@ -19,9 +24,10 @@ def checked_limits(limits: object, handler: Handler) -> Stack:
     if limits is None:
         return Stack()
     if not isinstance(limits, Composable):
+        hint = ": write an instance, not the class" if isinstance(limits, type) else ""
         raise TypeError(
             "limits must be a policy or policies joined with |, such as "
-            f"GatewayTimeout(30) | ExecutionTimeout(10); got {limits!r}"
+            f"GatewayTimeout(30) | ExecutionTimeout(10); got {limits!r}{hint}"
         )
     stack = limits if isinstance(limits, Stack) else Stack(*limits.policies)
     for policy in stack.policies:
@@ -37,20 +43,47 @@ def checked_count(name: str, value: Any, *, least: int) -> float:
     """Return a whole number or `math.inf`, or refuse it."""
     if value == math.inf:
         return math.inf
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number or math.inf; got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value!r}")
-    return value
+    return int(value)
+
+
+def checked_discipline(discipline: Any) -> Callable[[], Discipline]:
+    """Return what makes the queue, or refuse what does not."""
+    if not callable(discipline):
+        raise TypeError(
+            f"discipline must be a class such as FIFO or EarliestDeadlineFirst; got {discipline!r}"
+        )
+    return cast("Callable[[], Discipline]", discipline)
+
+
+def checked_clock(clock: Any) -> Clock:
+    """Return the clock, or refuse what is none."""
+    if not (hasattr(clock, "now") and hasattr(clock, "wait")):
+        raise TypeError(f"clock must have now() and wait(); got {clock!r}")
+    return cast("Clock", clock)
+
+
+def checked_observers(observers: Any) -> tuple[Observer, ...]:
+    """Return the observers, or refuse what are none."""
+    if not isinstance(observers, Iterable):
+        raise TypeError(f"observers must be a sequence of Observer instances; got {observers!r}")
+    for observer in observers:
+        if not isinstance(observer, Observer):
+            raise TypeError(f"observers must be instances of Observer; got {observer!r}")
+    return tuple(observers)
 
 
 def checked_priority(value: Any) -> float:
     """Return a priority, or refuse what has no order."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"priority must be a number; got {value!r}")
-    if math.isnan(value):
+    priority = float(value)
+    if math.isnan(priority):
         raise ValueError(f"priority must be a number that can be ordered; got {value!r}")
-    return value
+    return priority
 
 
 def refuse_reserved(handler: Handler, reserved: tuple[str, ...]) -> None:

@@ -10,16 +10,23 @@ from concurrent.futures import Future
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
-from timeouts.callers import Callers, Seconds
+from timeouts.callers import Callers
 from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
-from timeouts.deadline import seconds
+from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import FIFO, Discipline
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import handler_of
 from timeouts.observe import LateLogger, Observer
 from timeouts.observe.observer import Announcer
-from timeouts.options import checked_count, checked_limits, refuse_reserved
+from timeouts.options import (
+    checked_clock,
+    checked_count,
+    checked_discipline,
+    checked_limits,
+    checked_observers,
+    refuse_reserved,
+)
 from timeouts.policy import Policy
 from timeouts.shell import Shell
 from timeouts.stack import Stack
@@ -93,9 +100,9 @@ class Server:
         )
         self._kind.check(self._handler, self._slots)
         self._capacity = checked_count("capacity", capacity, least=0)
-        self._discipline = discipline
-        self._announcer = Announcer((LateLogger(), *observers))
-        self._clock = clock
+        self._discipline = checked_discipline(discipline)
+        self._announcer = Announcer((LateLogger(), *checked_observers(observers)))
+        self._clock = checked_clock(clock)
         self._drain_timeout = seconds(drain_timeout, "drain_timeout")
         self._open()
         _SERVERS.add(self)
@@ -161,13 +168,15 @@ class Server:
         Returns:
             Whether all of it has ended. If not, `close()` ends it.
         """
+        allowed = seconds(timeout)
         self._shell.feed(self._shell.core.drain)
-        return self._wait_until(lambda: self._shell.core.idle, seconds(timeout))
+        return self._wait_until(lambda: self._shell.core.idle, allowed)
 
     async def adrain(self, timeout: Seconds = 30.0) -> bool:  # noqa: ASYNC109 - as in `drain`
         """Do as `drain` without blocking."""
+        allowed = seconds(timeout)
         self._shell.feed(self._shell.core.drain)
-        return await self._await_until(lambda: self._shell.core.idle, seconds(timeout))
+        return await self._await_until(lambda: self._shell.core.idle, allowed)
 
     def close(self) -> None:
         """End everything now: refuse what waits, cancel what runs, take nothing new.

@@ -40,7 +40,7 @@ class Shell:
     ) -> None:
         self.core = core
         self.clock = clock
-        self.pool = kind.open(self, handler)
+        self.pool = kind.open(self, handler, core.slots)
         self.timer = Timer(self, clock, f"{handler.name}-timer")
         self._announcer = announcer
         self._lock = threading.Lock()
@@ -56,8 +56,8 @@ class Shell:
     # What callers tell.
 
     def arrive(self, call: Call) -> None:
-        """A call comes in."""
-        now = self.clock.now()
+        """A call comes in, as of the instant at which its caller made it."""
+        now = call.arrived
         with self._lock:
             commands = self.core.arrive(call, now)
             call.armed = call.expires

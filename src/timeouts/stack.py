@@ -9,13 +9,14 @@ Laws:
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING
 
 from timeouts.callsite import stacklevel_of_user
 from timeouts.errors import TimeoutsError
-from timeouts.explain import Explanation, explain
 from timeouts.policy.base import Composable, Policy
+from timeouts.policy.broken import Broken
 from timeouts.policy.budget import BUDGET
 
 if TYPE_CHECKING:
@@ -63,15 +64,17 @@ class Stack(Composable):
         The caller's own budget counts as the outermost rule.
         """
         instant, blamed = job.deadline, _OUTERMOST
-        for policy, deadline_of in self._deadlines:
-            deadline = deadline_of(job)
-            if deadline <= instant:
-                instant, blamed = deadline, policy
+        policy = blamed
+        try:
+            for policy, deadline_of in self._deadlines:
+                deadline = deadline_of(job)
+                if deadline <= instant:
+                    instant, blamed = deadline, policy
+                elif not deadline > instant:
+                    return _broken(policy, ValueError(f"no instant: {deadline!r}"))
+        except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+            return _broken(policy, failure)
         return instant, blamed
-
-    def explain(self) -> Explanation:
-        """Tell which interval each policy bounds, which can never fire, and what is unbounded."""
-        return explain(self._policies)
 
     def __eq__(self, other: object) -> bool:
         """Stacks of equal policies in the same order are equal."""
@@ -84,6 +87,10 @@ class Stack(Composable):
     def __repr__(self) -> str:
         """Show the stack as it is written in code."""
         return " | ".join(map(repr, self._policies)) or "Stack()"
+
+
+def _broken(policy: Policy, failure: Exception) -> tuple[float, Policy]:
+    return -math.inf, Broken(policy, failure)
 
 
 def _check(policy: object) -> None:

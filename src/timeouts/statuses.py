@@ -1,7 +1,7 @@
 """One table from errors to status codes, looked up along the class's MRO, so a subclass inherits.
 
-Codes differ between houses (for a queue that was too slow LitServe says 504, Triton 503, mosec 408),
-so the table is a value: `STATUSES.override({QueueTimeoutError: Status(504, "DEADLINE_EXCEEDED")})`.
+Codes differ between houses (for a queue that was too slow LitServe says 504, Triton 503), so the
+table is a value: `STATUSES.override({QueueTimeoutError: Status(504, "DEADLINE_EXCEEDED")})`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ class Statuses(Mapping[type[BaseException], Status]):
     """An immutable table of statuses by exception class; `of` looks along the MRO."""
 
     def __init__(self, rows: Mapping[type[BaseException], Status]) -> None:
+        for cls, status in rows.items():
+            if not isinstance(status, Status):
+                raise TypeError(
+                    f'a row must be a Status, such as Status(504, "DEADLINE_EXCEEDED"); '
+                    f"got {status!r} for {cls!r}"
+                )
         self._rows = dict(rows)
 
     def __getitem__(self, cls: type[BaseException]) -> Status:
@@ -48,6 +54,10 @@ class Statuses(Mapping[type[BaseException], Status]):
         """Return a new table in which `rows` replace or extend these."""
         return Statuses({**self._rows, **rows})
 
+    def __repr__(self) -> str:
+        """Show the rows."""
+        return f"Statuses({self._rows!r})"
+
 
 HANDLER_FAILED = Status(500, "INTERNAL")
 
@@ -57,6 +67,7 @@ STATUSES = Statuses(
         errors.Rejected: Status(503, "UNAVAILABLE"),
         errors.DeadlineExceeded: Status(504, "DEADLINE_EXCEEDED"),
         errors.WorkerLost: Status(502, "INTERNAL"),
+        errors.PolicyFailed: HANDLER_FAILED,
         errors.Withdrawn: Status(499, "CANCELLED"),
     }
 )

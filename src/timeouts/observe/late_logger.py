@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 
-from timeouts.errors import TimeoutsError
+from timeouts.errors import TimeoutsError, Withdrawn
 from timeouts.job import Job
 from timeouts.observe.observer import Observer, logger
 from timeouts.outcome import Outcome
@@ -21,7 +21,9 @@ class LateLogger(Observer):
         """Log one late end."""
         told = type(job.error).__name__
         after = now - job.started
-        if outcome.error is None:
+        if outcome.error is None and isinstance(job.error, Withdrawn):
+            logger.debug("%r ended after %.3g s: its caller had left", job, after)
+        elif outcome.error is None:
             logger.info("%r returned after %.3g s, late: its caller had %s", job, after, told)
         elif isinstance(outcome.error, (CancelledError, TimeoutsError)):
             logger.debug("%r was stopped after %.3g s: its caller had %s", job, after, told)

@@ -42,9 +42,6 @@ class Announcer:
     """Calls a hook of all those observers that override it."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
-        for observer in observers:
-            if not isinstance(observer, Observer):
-                raise TypeError(f"observers must be instances of Observer; got {observer!r}")
         self.arrived, self.started, self.answered, self.late = (
             _announce([getattr(o, hook) for o in observers if _overrides(o, hook)])
             for hook in HOOKS

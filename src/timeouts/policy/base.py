@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -23,6 +24,8 @@ from timeouts.errors import DeadlineExceeded, TimeoutsError
 from timeouts.job import RUNNING, Job
 
 if TYPE_CHECKING:
+    from timeouts.explain import Explanation
+    from timeouts.guarded import Decorator
     from timeouts.stack import Stack
 
 
@@ -49,15 +52,28 @@ class Composable(ABC):
         """Compose with the rules further in; `Stack()` is the identity."""
         from timeouts.stack import Stack
 
-        if not isinstance(inner, Composable):
-            return NotImplemented
-        return Stack(*self.policies, *inner.policies)
+        others: Any = inner.policies if isinstance(inner, Composable) else (inner,)
+        return Stack(*self.policies, *others)
 
-    def __call__(self, handler: Callable[..., Any]) -> Any:
-        """Put a handler under these rules: a policy is a decorator, `guard` with its defaults."""
-        from timeouts.decorate import under
+    def explain(self) -> Explanation:
+        """Tell which interval each policy bounds, which can never fire, and what is unbounded."""
+        from timeouts.explain import explain
 
-        return under(self, handler)
+        return explain(self.policies)
+
+    if TYPE_CHECKING:  # the decorated function keeps its types
+
+        @property
+        def __call__(self) -> Decorator:  # noqa: D102 - documented below
+            ...
+
+    else:
+
+        def __call__(self, handler: Any, /) -> Any:
+            """Put a handler under these rules: a policy is a decorator, `guard` with its defaults."""
+            from timeouts.decorate import under
+
+            return under(self, handler)
 
 
 class Policy(Composable):
@@ -113,7 +129,9 @@ def policy(cls: P) -> P:
     names the class, the parameter and the value.
     """
     validated: Any = pydantic_dataclass(
-        frozen=True, repr=False, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+        frozen=True,
+        repr=cls.__repr__ is object.__repr__,
+        config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"),
     )(cls)
     validated.__init__ = _in_the_users_words(validated.__init__)
     return validated  # type: ignore[no-any-return]
@@ -124,17 +142,21 @@ def _in_the_users_words(construct: Callable[..., None]) -> Callable[..., None]:
         try:
             construct(self, *args, **kwargs)
         except ValidationError as invalid:
-            raise _translated(type(self), invalid) from None
+            raise _translated(type(self), invalid, args, kwargs) from None
         except TypeError as wrong:
             raise TypeError(f"{type(self).__name__}: {wrong}") from None
 
     return __init__
 
 
-def _translated(cls: type, invalid: ValidationError) -> Exception:
+def _translated(cls: type[Any], invalid: ValidationError, args: Any, kwargs: Any) -> Exception:
     """Turn pydantic's report into one sentence, of the type that Python itself would raise."""
-    first = invalid.errors(include_url=False)[0]
-    if reason := first.get("ctx", {}).get("error"):
+    context = invalid.errors(include_url=False)[0].get("ctx", {})
+    if reason := context.get("error"):
         return ValueError(f"{cls.__name__}: {reason}")
-    where = ".".join(str(part) for part in first["loc"])
-    return TypeError(f"{cls.__name__}: argument {where}: {first['msg']}")
+    takes = ", ".join(
+        field.name if field.default is MISSING else f"{field.name}={field.default!r}"
+        for field in fields(cls)
+    )
+    got = ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
+    return TypeError(f"{cls.__name__} takes ({takes}); got ({got})")

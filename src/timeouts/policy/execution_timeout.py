@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from timeouts.errors import ExecutionTimeoutError, TimeoutsError
 from timeouts.job import Job
-from timeouts.policy.base import Interval, policy
+from timeouts.policy.base import Interval
 from timeouts.policy.single import SingleTimeout
 
 
-@policy
 class ExecutionTimeout(SingleTimeout):
     """Stop a job that a worker has had for `timeout`: cancelled, killed, or abandoned and counted.
 

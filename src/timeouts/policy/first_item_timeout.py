@@ -7,11 +7,10 @@ from typing import ClassVar
 
 from timeouts.errors import FirstItemTimeoutError, TimeoutsError
 from timeouts.job import Job
-from timeouts.policy.base import Interval, policy
+from timeouts.policy.base import Interval
 from timeouts.policy.single import SingleTimeout
 
 
-@policy
 class FirstItemTimeout(SingleTimeout):
     """End a stream that has given no item `timeout` after its arrival, waiting included.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from timeouts.deadline import Reserve, Timeout, written
+from timeouts.deadline import Reserve, Seconds, Timeout, written
 from timeouts.errors import GatewayTimeoutError, TimeoutsError
 from timeouts.job import WAITING, Job
 from timeouts.policy.base import Interval, Policy, policy
@@ -32,6 +32,10 @@ class GatewayTimeout(Policy):
     timeout: Timeout
     reserve: Reserve = 0.0
 
+    if TYPE_CHECKING:  # what is taken is wider than what is kept
+
+        def __init__(self, timeout: Seconds, reserve: Seconds = 0.0) -> None: ...
+
     error: ClassVar[type[TimeoutsError]] = GatewayTimeoutError
     interval: ClassVar[Interval] = Interval.SOJOURN
 
@@ -51,10 +55,12 @@ class GatewayTimeout(Policy):
         return end
 
     def rule(self, limit: float | None) -> str:
-        """Say the reserve too: without it the number would not add up."""
+        """Say the reserve too: without it the numbers would not add up."""
         if not self.reserve:
             return super().rule(limit)
-        return f"{super().rule(limit)} with {written(self.reserve)} s held in reserve for a start"
+        return (
+            f"{super().rule(self.timeout)} and keeps {written(self.reserve)} s of it for the work"
+        )
 
     def __repr__(self) -> str:
         """Show what was written."""

@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from timeouts.errors import IdleTimeoutError, TimeoutsError
 from timeouts.job import Job
-from timeouts.policy.base import Interval, policy
+from timeouts.policy.base import Interval
 from timeouts.policy.single import SingleTimeout
 
 
-@policy
 class IdleTimeout(SingleTimeout):
     """End a stream whose next item takes longer than `timeout`, counted from when it is asked for.
 

@@ -7,11 +7,10 @@ from typing import ClassVar
 
 from timeouts.errors import QueueTimeoutError, TimeoutsError
 from timeouts.job import WAITING, Job
-from timeouts.policy.base import Interval, policy
+from timeouts.policy.base import Interval
 from timeouts.policy.single import SingleTimeout
 
 
-@policy
 class QueueTimeout(SingleTimeout):
     """Refuse a job that no worker has taken `timeout` after its arrival.
 

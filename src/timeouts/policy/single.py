@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from timeouts.deadline import Timeout, written
+from typing import TYPE_CHECKING
+
+from timeouts.deadline import Seconds, Timeout, written
 from timeouts.policy.base import Policy, policy
 
 
@@ -11,6 +13,10 @@ class SingleTimeout(Policy):
     """A policy whose whole configuration is one duration."""
 
     timeout: Timeout
+
+    if TYPE_CHECKING:  # what is taken is wider than what is kept
+
+        def __init__(self, timeout: Seconds) -> None: ...
 
     def __repr__(self) -> str:
         """Show what was written."""

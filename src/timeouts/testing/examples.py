@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from timeouts.job import Job
-from timeouts.testing.extra import hypothesis
+from timeouts.testing.extra import Flaky, hypothesis
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -31,7 +31,10 @@ def for_all(
         database=None,
         deadline=None,
         derandomize=True,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=(
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.data_too_large,
+        ),
         phases=phases if reduce else phases[:1],
         report_multiple_bugs=False,  # several at once would come as a group
         verbosity=hypothesis.Verbosity.quiet,
@@ -42,7 +45,7 @@ def for_all(
 
     try:
         holds()
-    except hypothesis.errors.Flaky as flaky:
+    except Flaky as flaky:
         raise _first(flaky) from None
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 try:
     import hypothesis
     from hypothesis import strategies
+    from hypothesis.errors import Flaky
 except ImportError as missing:
     raise ImportError(
         "the strategies and laws of timeouts.testing need Hypothesis, which is not installed: "
         'pip install "timeouts[testing]"'
     ) from missing
 
-__all__ = ["hypothesis", "strategies"]
+__all__ = ["Flaky", "hypothesis", "strategies"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from timeouts.handler import Handler
 from timeouts.workers.base import Pool, Shell, StopMode, WorkerKind
@@ -11,17 +12,26 @@ from timeouts.workers.thread import ThreadWorkers
 
 KINDS: dict[str, Callable[[], WorkerKind]] = {"task": TaskWorkers, "thread": ThreadWorkers}
 
+_CHOICE = " or ".join(map(repr, KINDS)) + ", or an object such as ThreadWorkers(max_abandoned=8)"
+
 
 def worker_kind(workers: str | WorkerKind | None, handler: Handler) -> WorkerKind:
     """Return the kind that was named, or the one that fits the handler."""
     if workers is None:
         return TaskWorkers() if handler.is_async else ThreadWorkers()
     if not isinstance(workers, str):
-        return workers
+        return _checked(workers)
     if workers not in KINDS:
-        known = ", ".join(map(repr, KINDS))
-        raise ValueError(f"workers must be one of {known} or a WorkerKind; got {workers!r}")
+        raise ValueError(f"workers must be {_CHOICE}; got {workers!r}")
     return KINDS[workers]()
+
+
+def _checked(workers: Any) -> WorkerKind:
+    if isinstance(workers, type):
+        raise TypeError(f"workers must be an instance, {workers.__name__}(), not the class")
+    if not (hasattr(workers, "open") and hasattr(workers, "stop_mode")):
+        raise TypeError(f"workers must be {_CHOICE}; got {workers!r}")
+    return cast("WorkerKind", workers)
 
 
 __all__ = ["Pool", "Shell", "StopMode", "TaskWorkers", "ThreadWorkers", "WorkerKind", "worker_kind"]

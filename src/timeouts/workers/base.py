@@ -76,6 +76,6 @@ class WorkerKind(Protocol):
         """Refuse, in the user's words, what this kind cannot run."""
         ...
 
-    def open(self, shell: Shell, handler: Handler) -> Pool:
+    def open(self, shell: Shell, handler: Handler, slots: float) -> Pool:
         """Make the pool; it starts no worker before the first job."""
         ...

@@ -49,7 +49,7 @@ class TaskWorkers:
                 'leave workers out, or use workers="thread"'
             )
 
-    def open(self, shell: Shell, handler: Handler) -> TaskPool:
+    def open(self, shell: Shell, handler: Handler, slots: float) -> TaskPool:  # noqa: ARG002 - as above
         """Make the pool."""
         return TaskPool(shell, handler)
 
@@ -107,7 +107,7 @@ class TaskPool:
 
     def _spawn(self, call: Call, loop: AbstractEventLoop) -> None:
         if call.phase is not RUNNING:  # answered before its work began
-            self._end(call, Outcome())
+            self._end(call, Outcome(error=call.error))
             return
         work = self._run(call)
         call.task = loop.create_task(work, context=call.take_context(), name=self._name)

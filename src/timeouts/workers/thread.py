@@ -70,9 +70,9 @@ class ThreadWorkers:
         if slots == math.inf:
             raise ValueError("slots must be a finite number for thread workers; got inf")
 
-    def open(self, shell: Shell, handler: Handler) -> ThreadPool:
+    def open(self, shell: Shell, handler: Handler, slots: float) -> ThreadPool:
         """Make the pool; threads start with the jobs that need them."""
-        return ThreadPool(shell, handler)
+        return ThreadPool(shell, handler, slots)
 
     def __repr__(self) -> str:
         """Show what was written."""
@@ -81,17 +81,21 @@ class ThreadWorkers:
 
 
 class ThreadPool:
-    """Threads that take calls from one queue; as many as have ever been busy at once."""
+    """Threads that take calls from one queue; as many as were ever needed at once, at most `slots`."""
 
-    def __init__(self, shell: Shell, handler: Handler) -> None:
+    def __init__(self, shell: Shell, handler: Handler, slots: float) -> None:
         self.shell = shell
         self.run = _run_stream if handler.is_stream else _run_plain
+        self.full = False
+        self._slots = slots
         self._name = handler.name
         self._jobs: Jobs = SimpleQueue()
-        # One token for each thread that is idle, or is about to be: deque operations are atomic.
+        # One token for each idle thread (deque operations are atomic), until there are as many
+        # threads as slots: then every call finds one, for the core starts no more than that.
         self._idle: deque[None] = deque()
         self._numbers = itertools.count(1)
         self._threads: list[threading.Thread] = []
+        self._growing = threading.Lock()
         self._retire = weakref.finalize(self, _retire, self._jobs, self._threads)
         self._retire.atexit = False  # daemon threads need no farewell
         self._closed = False
@@ -99,17 +103,29 @@ class ThreadPool:
     def start(self, call: Call) -> None:
         """Hand the call to an idle thread, or to a new one."""
         try:
-            self._idle.pop()
-        except IndexError:
-            try:
-                self._add_thread()
-            except RuntimeError as no_more_threads:
-                self.shell.finish(call, Outcome(error=no_more_threads))
-                return
+            if not self.full:
+                self._claim()
+        except RuntimeError as no_more_threads:
+            self.shell.finish(call, Outcome(error=no_more_threads))
+            return
         self._jobs.put((self, call))
         if self._closed:  # in between: the threads may have gone, or may miss one farewell
             self._add_thread()
             _retire(self._jobs, self._threads)
+
+    def settle(self) -> None:
+        """Count the thread that calls this as idle."""
+        if not self.full:
+            self._idle.append(None)
+
+    def _claim(self) -> None:
+        try:
+            self._idle.pop()
+        except IndexError:
+            with self._growing:
+                if not self.full:
+                    self._add_thread()
+                    self.full = len(self._threads) >= self._slots
 
     def cancel(self, call: Call) -> None:
         """Wake a stream that waits for its consumer; nothing else in a thread can be stopped."""
@@ -127,7 +143,7 @@ class ThreadPool:
     def _add_thread(self) -> None:
         thread = threading.Thread(
             target=_work,
-            args=(self._jobs, self._idle),
+            args=(self._jobs,),
             name=f"{self._name}-{next(self._numbers)}",
             daemon=True,
         )
@@ -135,13 +151,17 @@ class ThreadPool:
         self._threads.append(thread)
 
 
-def _work(jobs: Jobs, idle: deque[None]) -> None:
+def _work(jobs: Jobs) -> None:
     # A waiting thread refers to no pool, so a pool that nobody uses any more can be collected.
     while (job := jobs.get()) is not None:
         pool, call = job
         outcome = call.take_context().run(_serve, pool, call)
-        idle.append(None)
-        pool.shell.finish(call, outcome)
+        if call.timed:  # `finish` may run the callbacks of a future: this thread is busy till then
+            pool.shell.finish(call, outcome)
+            pool.settle()
+        else:
+            pool.settle()
+            pool.shell.finish(call, outcome)
         del job, pool, call, outcome
 
 
@@ -152,7 +172,7 @@ def _retire(jobs: Jobs, threads: list[threading.Thread]) -> None:
 
 def _serve(pool: ThreadPool, call: Call) -> Outcome:
     if call.phase is not RUNNING:  # answered before its work began
-        return Outcome()
+        return Outcome(error=call.error)
     SERVING.set(call)
     try:
         return pool.run(pool.shell, call)

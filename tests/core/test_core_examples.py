@@ -1,0 +1,440 @@
+"""Examples of the core's decisions at the door, at the slots, under streams and at the end."""
+
+import math
+from typing import ClassVar
+
+import pytest
+
+from timeouts.core import Cancel, Commands, Core, Reply, Start
+from timeouts.discipline import LIFO, EarliestDeadlineFirst, Priority
+from timeouts.errors import (
+    DeadlineExceeded,
+    GatewayTimeoutError,
+    QueueFull,
+    ShuttingDown,
+    TimeoutsError,
+    TooManyAbandoned,
+    Withdrawn,
+    WorkerLost,
+)
+from timeouts.job import ABANDONED, DONE, RUNNING, WAITING, Job
+from timeouts.outcome import Outcome
+from timeouts.policy import (
+    ExecutionTimeout,
+    FirstItemTimeout,
+    GatewayTimeout,
+    IdleTimeout,
+    Policy,
+    QueueTimeout,
+)
+from timeouts.stack import Stack
+
+
+def arrivals(core: Core, keys: str, now: float = 0) -> list[Job]:
+    """Let one job arrive for each letter."""
+    jobs = [Job(key) for key in keys]
+    for job in jobs:
+        core.arrive(job, now)
+    return jobs
+
+
+def error_of(commands: Commands) -> TimeoutsError:
+    (reply,) = (command for command in commands if isinstance(command, Reply))
+    assert isinstance(reply.outcome.error, TimeoutsError)
+    return reply.outcome.error
+
+
+def started(commands: Commands) -> list[object]:
+    return [job.key for c in commands if isinstance(c, Start) for job in c.jobs]
+
+
+# At the door.
+
+
+def test_defaults_bound_nothing() -> None:
+    """A bare core starts everything at once."""
+    stack = Stack()
+    core = Core(stack)
+    assert core.stack is stack
+    assert [job.phase for job in arrivals(core, "abc")] == [RUNNING] * 3
+    bounds = core.slots, core.capacity, core.max_abandoned, core.free, core.next_timer()
+    assert bounds == (math.inf,) * 5
+    assert core.open is True
+    assert core.arrived == 3
+    assert len(core._timers) == 0  # what never expires takes no place among the timers
+
+
+def test_a_full_queue_refuses_and_says_how_full() -> None:
+    """`capacity` jobs may wait, and not one more."""
+    core = Core(Stack(), slots=1, capacity=2)
+    arrivals(core, "abc")
+    refused = Job("d")
+    error = error_of(core.arrive(refused, 7))
+    assert type(error) is QueueFull
+    assert str(error) == "2 jobs wait already; capacity=2 allows no more"
+    assert (error.policy, error.limit, error.started, error.work) == (
+        None,
+        2,
+        False,
+        "never started",
+    )
+    assert error.retry_after is None
+    assert (refused.phase, refused.arrived, refused.error) == (DONE, 7, error)
+    assert core.outcomes == {"queue_full": 1}
+
+
+def test_capacity_zero_lets_run_and_lets_nobody_wait() -> None:
+    """A slot that is free needs no place in the queue."""
+    core = Core(Stack(), slots=1, capacity=0)
+    assert started(core.arrive(Job("a"), 0)) == ["a"]
+    assert isinstance(error_of(core.arrive(Job("b"), 0)), QueueFull)
+
+
+def test_too_many_abandoned_refuses_new_work_and_starts_no_waiting_work() -> None:
+    """At the cap nothing is started beside the abandoned; the first end lets it go on."""
+    core = Core(Stack(ExecutionTimeout(2)), slots=2, max_abandoned=1)
+    arrivals(core, "a", 0)
+    _, waiting = arrivals(core, "bc", 1)
+    core.tick(2)
+    assert (core.abandoned, core.running, waiting.phase) == (1, 1, WAITING)
+    error = error_of(core.arrive(Job("d"), 2))
+    assert type(error) is TooManyAbandoned
+    assert str(error) == ("1 abandoned jobs still run; max_abandoned=1 starts no more beside them")
+    assert (error.limit, error.started) == (1, False)
+    assert started(core.finish("b", Outcome(), 2)) == []
+    assert started(core.finish("a", Outcome(), 2)) == ["c"]
+
+
+def test_a_free_slot_is_not_enough_beside_too_many_abandoned() -> None:
+    """The cap holds also while slots are free, and with unlimited slots."""
+    core = Core(Stack(ExecutionTimeout(2)), max_abandoned=1)
+    arrivals(core, "a")
+    core.tick(2)
+    assert isinstance(error_of(core.arrive(Job("b"), 2)), TooManyAbandoned)
+
+
+def test_a_job_whose_budget_is_spent_is_never_started() -> None:
+    """Not even when a slot is free: a deadline equal to now has passed."""
+    core, job = Core(Stack(), slots=1), Job("a", deadline=5)
+    error = error_of(core.arrive(job, 5))
+    assert isinstance(error, GatewayTimeoutError)
+    assert (error.started, error.elapsed, error.limit) == (False, 0, 0)
+    assert (job.phase, core.free, core.waiting) == (DONE, 1, 0)
+
+
+@pytest.mark.parametrize(("budget", "timer"), [(3, 3), (7, 5), (math.inf, 5)])
+def test_a_budget_shortens_and_never_lengthens(budget: float, timer: float) -> None:
+    """The gateway's 5 s stay the upper bound."""
+    core = Core(Stack(GatewayTimeout(5)))
+    core.arrive(Job("a", deadline=budget), 0)
+    assert core.next_timer() == timer
+
+
+# Reserve.
+
+
+def test_a_reserve_expires_the_wait_earlier_than_the_run() -> None:
+    """A waiting job ends at `timeout - reserve`; one that has started may use the reserve up."""
+    core = Core(Stack(GatewayTimeout(10, reserve=4)), slots=1)
+    first, second = arrivals(core, "ab")
+    assert core.next_timer() == 6
+    error = error_of(core.tick(6))
+    assert (second.phase, first.phase, error.limit, error.started) == (DONE, RUNNING, 6, False)
+    assert core.next_timer() == 10
+
+
+def test_a_reserve_is_held_back_from_a_shorter_budget_too() -> None:
+    """A start with less than the reserve left would be wasted, whoever set the deadline."""
+    core = Core(Stack(GatewayTimeout(10, reserve=4)), slots=1)
+    core.arrive(Job("a"), 0)
+    core.arrive(Job("b", deadline=7), 0)
+    assert core.next_timer() == 3
+
+
+def test_a_reserve_refuses_a_start_at_the_door_that_would_come_too_late() -> None:
+    """A budget of no more than the reserve starts nothing, although a slot is free."""
+    core = Core(Stack(GatewayTimeout(10, reserve=4)), slots=1)
+    assert started(core.arrive(Job("a", deadline=5), 0)) == ["a"]
+    core.finish("a", Outcome(), 0)
+    assert not error_of(core.arrive(Job("b", deadline=4), 0)).started
+
+
+# At the slots.
+
+
+class HalfTime(Policy):
+    """A rule of the user's own: a run must end before 10 on the clock, a wait never."""
+
+    error: ClassVar[type[TimeoutsError]] = DeadlineExceeded
+
+    def deadline(self, job: Job) -> float:
+        return 10 if job.phase is RUNNING else math.inf
+
+    def since(self, job: Job) -> float:
+        return job.started
+
+
+def test_a_start_is_refused_when_the_rule_of_the_run_has_passed() -> None:
+    """At the door: it has never left the queue, and its slot is still free."""
+    core, job = Core(Stack(HalfTime()), slots=1), Job("a")
+    commands = core.arrive(job, 10)
+    error = error_of(commands)
+    assert len(commands) == 1
+    assert (job.phase, job.started, core.free, core.waiting) == (DONE, math.inf, 1, 0)
+    assert (error.started, error.work, error.elapsed) == (False, "never started", 0)
+    assert str(error) == "took 0 s; HalfTime allows 0 s"
+    assert core.next_timer() == math.inf
+
+
+def test_a_start_from_the_queue_is_refused_too_and_the_slot_goes_on() -> None:
+    """All that wait are told, in order, and a later rule may start again."""
+    core = Core(Stack(HalfTime(), ExecutionTimeout(50)), slots=1)
+    arrivals(core, "abc")
+    core.tick(10)
+    commands = core.finish("a", Outcome(), 11)
+    told = [c.job.key for c in commands if isinstance(c, Reply)]
+    assert told == ["b", "c"]
+    assert started(commands) == []
+    assert (core.free, core.waiting, core.next_timer()) == (1, 0, math.inf)
+
+
+def test_finish_starts_the_next_in_the_same_breath() -> None:
+    """The answer comes first, then the start."""
+    core = Core(Stack(), slots=1)
+    first, second = arrivals(core, "ab")
+    outcome = Outcome(1)
+    assert core.finish("a", outcome, 3) == [Reply(first, outcome), Start((second,))]
+    assert (second.started, first.expires) == (3, math.inf)
+
+
+def test_a_failed_handler_is_counted_and_passed_on_as_it_is() -> None:
+    """Its own exception is the outcome."""
+    core, outcome = Core(Stack()), Outcome(error=KeyError("x"))
+    (job,) = arrivals(core, "a")
+    assert core.finish("a", outcome, 1) == [Reply(job, outcome)]
+    assert core.outcomes == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("discipline", "order"),
+    [(LIFO, "edcb"), (Priority, "bdec"), (EarliestDeadlineFirst, "cebd")],
+)
+def test_each_discipline_serves_in_its_order(
+    discipline: type[LIFO | Priority | EarliestDeadlineFirst], order: str
+) -> None:
+    """Equal ranks leave as they came."""
+    core = Core(Stack(), slots=1, discipline=discipline)
+    core.arrive(Job("a"), 0)
+    for key, priority, deadline in (("b", 1, 90), ("c", 3, 70), ("d", 1, 90), ("e", 2, 80)):
+        core.arrive(Job(key, priority=priority, deadline=deadline), 0)
+    served = ""
+    for key in "a" + order[:-1]:
+        served += "".join(map(str, started(core.finish(key, Outcome(), 1))))
+    assert served == order
+
+
+def test_a_slot_is_never_given_past_those_who_wait() -> None:
+    """No barging: an arrival at the instant of a finish goes behind the queue."""
+    core = Core(Stack(), slots=1)
+    arrivals(core, "ab")
+    assert started(core.finish("a", Outcome(), 1)) == ["b"]
+    assert started(core.arrive(Job("c"), 1)) == []
+
+
+def test_several_expire_in_the_order_of_their_deadlines() -> None:
+    """One late tick tells them all."""
+    core = Core(Stack(), slots=0)
+    for key, deadline in (("a", 3), ("b", 1), ("c", 2)):
+        core.arrive(Job(key, deadline=deadline), 0)
+    assert [c.job.key for c in core.tick(9) if isinstance(c, Reply)] == ["b", "c", "a"]
+
+
+def test_an_earlier_now_counts_as_the_latest_one() -> None:
+    """Time does not run backwards: a start is stamped with the latest instant that was seen."""
+    core = Core(Stack(ExecutionTimeout(5)))
+    core.tick(10)
+    (job,) = arrivals(core, "a", now=8)
+    assert (job.arrived, job.started, core.next_timer()) == (8, 10, 15)
+
+
+# Streams.
+
+
+def test_a_first_item_ends_the_wait_for_it() -> None:
+    """The timer for the first item is gone with the item."""
+    core = Core(Stack(FirstItemTimeout(5)))
+    (job,) = arrivals(core, "a")
+    assert core.next_timer() == 5
+    assert core.progress("a", 4) == []
+    assert (job.items, core.next_timer()) == (1, math.inf)
+
+
+def test_the_gap_is_counted_only_while_somebody_waits() -> None:
+    """`resume` begins the gap and `progress` ends it; before the first item there is none."""
+    core = Core(Stack(IdleTimeout(5)))
+    (job,) = arrivals(core, "a")
+    core.resume("a", 1)
+    assert core.next_timer() == math.inf
+    core.progress("a", 2)
+    assert core.next_timer() == math.inf
+    core.resume("a", 7)
+    assert core.next_timer() == 12
+    core.progress("a", 11)
+    assert (core.next_timer(), job.items) == (math.inf, 2)
+
+
+def test_an_item_at_the_very_deadline_is_too_late() -> None:
+    """Time first: the stream has expired before the item counts."""
+    core = Core(Stack(FirstItemTimeout(5)))
+    (job,) = arrivals(core, "a")
+    reply, cancel = core.progress("a", 5)
+    assert isinstance(reply, Reply)
+    assert cancel == Cancel((job,))
+    assert (job.phase, job.items) == (ABANDONED, 0)
+    assert core.resume("a", 6) == core.progress("a", 6) == []
+
+
+def test_waiting_jobs_have_no_items() -> None:
+    """Neither `progress` nor `resume` touches what has not started."""
+    core = Core(Stack(), slots=1)
+    _, waiting = arrivals(core, "ab")
+    assert core.progress("b", 1) == core.resume("b", 1) == []
+    assert (waiting.items, waiting.idle_since) == (0, math.inf)
+
+
+class ShorterWithEachItem(Policy):
+    """A rule of the user's own, which an item may bring down upon its stream."""
+
+    def deadline(self, job: Job) -> float:
+        return 10 - 4 * job.items
+
+
+def test_an_item_may_end_its_stream() -> None:
+    """A rule that an item makes due is obeyed at once."""
+    core = Core(Stack(ShorterWithEachItem()))
+    (job,) = arrivals(core, "a")
+    assert core.progress("a", 1) == []
+    assert core.next_timer() == 6
+    reply, cancel = core.progress("a", 3)
+    assert isinstance(reply, Reply)
+    assert cancel == Cancel((job,))
+    assert core.next_timer() == math.inf
+
+
+class NoTimeForMore(Policy):
+    """A rule of the user's own, under which asking for a second item is the end."""
+
+    def deadline(self, job: Job) -> float:
+        return 0 if job.idle_since < math.inf else 10
+
+
+def test_asking_for_an_item_may_end_its_stream() -> None:
+    """A rule that a resume makes due is obeyed at once."""
+    core = Core(Stack(NoTimeForMore()))
+    (job,) = arrivals(core, "a")
+    assert core.progress("a", 1) == []
+    reply, cancel = core.resume("a", 3)
+    assert isinstance(reply, Reply)
+    assert (cancel, core.next_timer()) == (Cancel((job,)), math.inf)
+
+
+# The caller leaves.
+
+
+def test_withdrawing_a_waiting_job_frees_its_place() -> None:
+    """Its caller is answered in the books; nothing is cancelled, for nothing ran."""
+    core = Core(Stack(GatewayTimeout(9)), slots=1)
+    arrivals(core, "ab")
+    error = error_of(core.withdraw("b", 2.5))
+    assert isinstance(error, Withdrawn)
+    assert str(error) == "the caller left after 2.5 s"
+    assert (error.started, error.work, error.elapsed) == (False, "never started", 2.5)
+    assert (core.waiting, core.outcomes) == (0, {"withdrawn": 1})
+
+
+def test_withdrawing_a_running_job_cancels_it_and_holds_the_slot() -> None:
+    """Reply is not release, for a caller that left as for one that was told."""
+    core = Core(Stack(GatewayTimeout(9)), slots=1)
+    job, _ = arrivals(core, "ab")
+    reply, cancel = core.withdraw("a", 2)
+    assert isinstance(reply, Reply)
+    assert (cancel, job.phase, core.free) == (Cancel((job,)), ABANDONED, 0)
+    assert job.error is not None
+    assert (job.error.started, job.error.work) == (True, "still running")
+    assert core.withdraw("a", 3) == []
+    assert core.next_timer() == 9
+
+
+def test_a_withdrawal_at_the_deadline_comes_too_late() -> None:
+    """The job has expired already; that is what the books say."""
+    core = Core(Stack(GatewayTimeout(9)))
+    arrivals(core, "a")
+    assert isinstance(error_of(core.withdraw("a", 9)), GatewayTimeoutError)
+
+
+# The end.
+
+
+def test_a_drain_refuses_the_new_and_lets_the_old_go_on() -> None:
+    """What waits is still started."""
+    core = Core(Stack(), slots=1)
+    arrivals(core, "ab")
+    assert core.drain(1) == []
+    error = error_of(core.arrive(Job("c"), 1))
+    assert isinstance(error, ShuttingDown)
+    assert str(error) == "the server is shutting down and takes no new work"
+    assert core.open is False
+    assert not core.idle
+    assert started(core.finish("a", Outcome(), 2)) == ["b"]
+    core.finish("b", Outcome(), 3)
+    assert core.idle
+
+
+def test_shutting_down_comes_before_every_other_refusal() -> None:
+    """A closed server does not speak of its queue."""
+    core = Core(Stack(), slots=1, capacity=0)
+    arrivals(core, "a")
+    core.drain(0)
+    assert isinstance(error_of(core.arrive(Job("b"), 0)), ShuttingDown)
+
+
+def test_a_close_answers_everybody_and_frees_no_slot() -> None:
+    """Waiting jobs are refused, running ones lost and cancelled, abandoned ones left alone."""
+    core = Core(Stack(ExecutionTimeout(5)), slots=2)
+    arrivals(core, "a", 0)
+    running, waiting = arrivals(core, "bc", 1)
+    core.tick(5)
+    lost, cancel, refused = core.close(5)
+    assert isinstance(lost, Reply)
+    assert isinstance(refused, Reply)
+    assert (lost.job, cancel, refused.job) == (running, Cancel((running,)), waiting)
+    assert isinstance(running.error, WorkerLost)
+    assert str(running.error) == "the server was closed while the job ran"
+    assert (running.error.started, running.error.elapsed) == (True, 4)
+    assert running.error.work == "still running"
+    assert isinstance(waiting.error, ShuttingDown)
+    assert str(waiting.error) == "the server was closed while the job waited"
+    assert (waiting.error.started, waiting.error.elapsed) == (False, 4)
+    assert (core.free, core.abandoned, core.waiting, core.next_timer()) == (0, 2, 0, math.inf)
+    assert core.close(6) == []
+
+
+def test_the_error_is_kept_up_to_date_about_the_work() -> None:
+    """What was "still running" when the caller was told is "stopped" or "killed" at its end."""
+    core = Core(Stack(ExecutionTimeout(5)))
+    stopped, killed = arrivals(core, "ab")
+    core.tick(5)
+    assert stopped.error is not None
+    assert killed.error is not None
+    assert stopped.error.work == killed.error.work == "still running"
+    core.finish("a", Outcome(), 6)
+    core.finish("b", Outcome(), 6, work="killed")
+    assert (stopped.error.work, killed.error.work) == ("stopped", "killed")
+
+
+def test_work_that_ends_on_time_leaves_no_error() -> None:
+    """The job of a completed call carries none."""
+    core = Core(Stack(QueueTimeout(5)))
+    (job,) = arrivals(core, "a")
+    core.finish("a", Outcome(), 6)
+    assert job.error is None

@@ -1,0 +1,416 @@
+"""Odd places to raise, to call, to close and to be collected in: no slot lost, nobody left waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Generator
+from concurrent.futures import Future
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.shells.interruptible import InterruptibleClock
+from tests.shells.recorder import GUARD, Recorder
+from timeouts import (
+    FIFO,
+    ExecutionTimeout,
+    GatewayTimeout,
+    GatewayTimeoutError,
+    Job,
+    Observer,
+    Outcome,
+    Phase,
+    QueueTimeout,
+    Server,
+    TimeoutsError,
+    WorkerLost,
+    guard,
+    remaining,
+)
+from timeouts.gate import LoopGate
+from timeouts.testing import Hang, ManualClock
+
+
+def echo(value: Any = None) -> Any:
+    return value
+
+
+async def aecho(value: Any = None) -> Any:
+    return value
+
+
+def count(to: int) -> Generator[int, None, None]:
+    yield from range(to)
+
+
+# Withdrawals in odd places.
+
+
+@pytest.mark.parametrize("collected", [False, True], ids=["by reference count", "by the collector"])
+def test_a_withdrawal_from_inside_the_lock_is_no_deadlock(collected: bool) -> None:
+    """A dropped stream's finalizer runs while this very thread is inside the core."""
+    dropped: list[Any] = []
+
+    class Dropping(FIFO):
+        def push(self, job: Job) -> None:
+            super().push(job)
+            dropped.clear()
+            gc.collect()
+
+    recorder = Recorder()
+    with Server(count, slots=1, discipline=Dropping, observers=[recorder]) as server:
+        items = server.call(5)
+        next(items)
+        dropped.append(items)
+        if collected:
+            dropped.append(dropped[:])
+            dropped[1].append(dropped[1])  # a cycle
+        del items
+        assert list(server.call(3)) == [0, 1, 2]  # waits, which drops the stream ahead of it
+        assert dict(server.stats().outcomes) == {"withdrawn": 1, "completed": 1}
+
+
+def test_two_threads_that_empty_the_inbox_at_once() -> None:
+    """Both see one withdrawal there; the second to get the lock finds it gone, and minds it not."""
+    clock = InterruptibleClock()
+    with Hang() as hang, Server(hang.predict, slots=1, clock=clock) as server:
+        runs, waits = server.submit(), server.submit()
+        hang.wait_for_entries(1)
+        shell = server._shell
+        lock = shell._lock
+
+        class Slow:
+            """A lock that somebody else is always quicker to take."""
+
+            def __init__(self) -> None:
+                self.robbed = False
+
+            def acquire(self, blocking: bool = True) -> bool:
+                if not self.robbed:
+                    self.robbed = True
+                    shell._empty_inbox()
+                return lock.acquire(blocking)
+
+            release = lock.release
+            __enter__ = lock.__enter__
+            __exit__ = lock.__exit__
+
+        shell._lock = Slow()  # type: ignore[assignment]
+        assert waits.cancel()
+        assert server.stats().waiting == 0
+        hang.release()
+        runs.result(GUARD)
+
+
+def test_a_gate_of_a_dead_loop_rings_for_nobody() -> None:
+    """A loop closed with a caller still waiting: its expiry must not blow up in another's lap."""
+
+    async def wait(gate: LoopGate) -> None:
+        await gate.wait()
+
+    loop = asyncio.new_event_loop()
+    gate = LoopGate(loop)
+    waiting = wait(gate)
+    task = loop.create_task(waiting)
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    gate.ring()
+    thread = threading.Thread(target=gate.ring)
+    thread.start()
+    thread.join(GUARD)
+    waiting.close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_a_dead_loops_caller_expires_in_anothers_hands() -> None:
+    """The next caller, in the same thread, ticks it, and gets its own answer all the same."""
+    clock = ManualClock()
+    with Hang() as hang, Server(hang.predict, GatewayTimeout(5), slots=2, clock=clock) as server:
+        loop = asyncio.new_event_loop()
+        call = server.acall()
+        task = loop.create_task(call)
+        loop.run_until_complete(asyncio.sleep(0))
+        hang.wait_for_entries(1)
+        loop.close()
+        clock.advance(5)
+        hang.release()
+        hang.wait_for_exits(1)
+        assert server.call() is None
+        assert server.stats().outcomes["gateway_timeout"] == 1
+        call.close()
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+# Closing in odd places.
+
+
+class Closing(Observer):
+    """Closes the server between the core's decision to start a job and the worker's start."""
+
+    server: Server
+
+    def started(self, job: Job, now: float) -> None:
+        self.server.close()
+
+
+@pytest.mark.parametrize("handler", [echo, aecho])
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_close_just_before_a_start_leaks_nothing(handler: Any, warm: bool) -> None:
+    """The caller is told, the call is finished as if it had run, and every thread ends."""
+    recorder, closing = Recorder(), Closing()
+    server = Server(handler, slots=1, observers=[recorder])
+    if warm:
+        server.call()
+    server._announcer = server._shell._announcer = type(server._announcer)([closing, recorder])
+    closing.server = server
+    with pytest.raises(WorkerLost):
+        server.call()
+    recorder.wait_for("late", 1)
+    assert server.stats()[:4] == (0, 0, 0, 1)
+    for thread in threading.enumerate():
+        if thread.name.startswith(handler.__name__):
+            thread.join(GUARD)
+            assert not thread.is_alive()
+
+
+def test_close_from_a_futures_callback_and_from_an_observer() -> None:
+    """Both run in the worker's thread, in the middle of the shell's obedience."""
+    server = Server(echo, slots=1)
+    closed = threading.Event()
+
+    def close(_: Future[Any]) -> None:
+        server.close()
+        closed.set()
+
+    future = server.submit(1)
+    future.add_done_callback(close)
+    assert closed.wait(GUARD)
+    assert future.result(GUARD) == 1
+
+
+# Calling in odd places.
+
+
+def test_a_futures_callback_may_call_again() -> None:
+    """With a slot free it is served, though the callback blocks the thread that finished."""
+    results: Future[Any] = Future()
+    with Hang(1) as hang, Server(run, slots=2) as server:
+
+        def again(_: Future[Any]) -> None:
+            try:
+                results.set_result(server.call(2, budget=GUARD))
+            except BaseException as error:
+                results.set_exception(error)
+
+        server.submit(hang.predict).add_done_callback(again)
+        hang.release()
+        assert results.result(2 * GUARD) == 2
+
+
+def run(work: Any) -> Any:
+    return work() if callable(work) else work
+
+
+def test_a_call_from_inside_an_observer() -> None:
+    """An arrival that makes another arrival: each has its answer."""
+
+    class Doubling(Observer):
+        def __init__(self) -> None:
+            self.futures: list[Future[Any]] = []
+            self.seen = 0
+
+        def arrived(self, job: Job, now: float) -> None:
+            self.seen += 1
+            if self.seen <= 3:
+                self.futures.append(server.submit("inner"))
+
+    doubling = Doubling()
+    with Server(echo, slots=1, observers=[doubling]) as server:
+        assert server.call("outer") == "outer"
+        assert [future.result(GUARD) for future in doubling.futures] == ["inner"] * 3
+
+
+def test_recursion_without_a_free_slot_ends_at_the_deadline() -> None:
+    """A handler that calls its own server waits for itself; the shared deadline ends it."""
+    clock = ManualClock()
+    entered = threading.Event()
+
+    def recurse(depth: int) -> Any:
+        entered.set()
+        return server.call(depth - 1) if depth else "bottom"
+
+    server = Server(recurse, GatewayTimeout(5), slots=1, clock=clock)
+    future = server.submit(1)
+    assert entered.wait(GUARD)
+    clock.wait_for_waiters(2, finite=True)  # the timer and the inner caller
+    clock.advance(5)
+    assert isinstance(future.exception(GUARD), GatewayTimeoutError)
+    server.close()
+
+
+def test_nested_guards_in_threads_share_the_tightest_deadline() -> None:
+    """The outer has 5 s, of which 2 have passed; the inner allows 30 and has 3."""
+    clock = ManualClock()
+
+    @guard(GatewayTimeout(30), clock=clock, slots=1)
+    def inner() -> float:
+        return remaining()
+
+    @guard(GatewayTimeout(5), clock=clock, slots=1)
+    def outer() -> float:
+        clock.advance(2)
+        return inner()
+
+    assert outer() == 3
+    assert inner() == 30
+    inner.close()
+    outer.close()
+
+
+# Raising in odd places.
+
+
+def test_a_futures_callback_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """concurrent.futures logs it; the next job starts."""
+
+    def broken(_: Future[Any]) -> None:
+        raise ZeroDivisionError
+
+    with Hang(1) as hang, Server(run, slots=1) as server:
+        first = server.submit(hang.predict)
+        first.add_done_callback(broken)
+        second = server.submit(2)
+        hang.release()
+        assert (first.result(GUARD), second.result(GUARD)) == (1, 2)
+    assert "exception calling callback" in caplog.text
+
+
+def test_stop_iteration_from_a_plain_handler() -> None:
+    """It reaches a blocking caller and a future as itself; in a coroutine Python makes it an error."""
+
+    def stop() -> None:
+        raise StopIteration(7)
+
+    with Server(stop, slots=1) as server:
+        with pytest.raises(StopIteration):
+            server.call()
+        assert isinstance(server.submit().exception(GUARD), StopIteration)
+
+        async def main() -> None:
+            await server.acall()
+
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            asyncio.run(main())
+        assert dict(server.stats().outcomes) == {"failed": 3}
+
+
+class Slotted(Exception):
+    """An error without a `__dict__` of its own, which refuses a new traceback."""
+
+    __slots__ = ()
+
+    def with_traceback(self, tb: Any) -> Any:
+        raise TypeError("my traceback is mine")
+
+
+class ReadOnly(Exception):
+    """An error whose traceback cannot be assigned."""
+
+    @property
+    def __traceback__(self) -> Any:
+        return None
+
+    @__traceback__.setter
+    def __traceback__(self, value: Any) -> None:
+        raise AttributeError("read-only")
+
+
+@pytest.mark.parametrize("handler", [run, "task"])
+@pytest.mark.parametrize("error", [Slotted, ReadOnly])
+def test_errors_that_guard_their_traceback(handler: Any, error: type[Exception]) -> None:
+    """They reach the caller like any other, and the slot is free."""
+
+    def fail() -> None:
+        raise error
+
+    async def afail() -> None:
+        raise error
+
+    with Server(afail if handler == "task" else fail, slots=1) as server:
+        for _ in range(2):
+            with pytest.raises(error):
+                server.call(budget=GUARD)
+        assert dict(server.stats().outcomes) == {"failed": 2}
+
+
+def test_a_handler_may_return_an_awaitable() -> None:
+    """A plain function that returns a coroutine gives just that; nobody awaits it on the way."""
+
+    def lazily(value: int) -> Any:
+        return aecho(value)
+
+    with Server(lazily, slots=1) as server:
+        assert asyncio.run(server.call(5)) == 5
+
+
+class Moody(GatewayTimeout):
+    """A rule that breaks its contract: in one phase it raises."""
+
+    phase: ClassVar[Phase]
+
+    def deadline(self, job: Job) -> float:
+        if job.phase is self.phase:
+            raise ZeroDivisionError("a broken rule")
+        return super().deadline(job)
+
+
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.RUNNING])
+def test_a_broken_rule_is_its_callers_error_and_no_leak(phase: Phase) -> None:
+    """Whoever calls under it is told what is broken; the books stay balanced."""
+
+    class Broken(Moody):
+        pass
+
+    Broken.phase = phase
+    with Server(echo, Broken(5), slots=1) as server:
+        for _ in range(3):
+            with pytest.raises(TimeoutsError, match="a broken rule") as caught:
+                server.call(1)
+            assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        stats = server.stats()
+        assert stats[:4] == (0, 0, 0, 1)
+        assert stats.arrived == sum(stats.outcomes.values()) == 3
+
+
+def test_wrong_arguments_are_the_callers_error() -> None:
+    """As if the handler had been called directly, for plain calls and for streams."""
+    with Server(echo, slots=1) as server, pytest.raises(TypeError, match="positional argument"):
+        server.call(1, 2, 3)
+    with Server(count, slots=1) as server:
+        with pytest.raises(TypeError, match="positional argument"):
+            list(server.call(1, 2, 3))
+        assert server.stats().free == 1
+
+
+def test_outcomes_are_not_mixed_up_under_a_storm_of_expiries() -> None:
+    """Many waiting callers expire at one instant, each with its own error object."""
+    clock = ManualClock()
+    with Hang() as hang:
+        limits = QueueTimeout(5) | ExecutionTimeout(50)
+        with Server(hang.predict, limits, slots=1, clock=clock) as server:
+            first = server.submit()
+            hang.wait_for_entries(1)
+            futures = [server.submit() for _ in range(200)]
+            clock.advance(5)
+            errors = [future.exception(GUARD) for future in futures]
+            assert len({id(error) for error in errors}) == 200
+            hang.release()
+            first.result(GUARD)
+
+
+def test_an_outcome_shows_itself() -> None:
+    """For the log and the debugger."""
+    assert repr(Outcome(3)) == "Outcome(value=3)"
+    assert repr(Outcome(error=KeyError(1))) == "Outcome(error=KeyError(1))"
