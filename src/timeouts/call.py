@@ -34,7 +34,7 @@ class Call(Job):
         outcome: the answer.
         item: the item of a stream that is on its way to the consumer.
         demand: rung when the consumer asks for the next item, or is gone.
-        task, ended: a task worker's own notes.
+        loop, task, ended: a task worker's own notes.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Call(Job):
         "gate",
         "item",
         "kwargs",
+        "loop",
         "outcome",
         "task",
         "timed",
@@ -75,6 +76,7 @@ class Call(Job):
         self.outcome: Outcome | None = None
         self.item: Any = NOTHING
         self.demand: Bell | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[None] | None = None
         self.timed = False
         self.ended = False

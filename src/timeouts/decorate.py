@@ -22,6 +22,13 @@ from timeouts.policy.base import Composable
 from timeouts.server import Server
 from timeouts.stack import Stack
 
+if TYPE_CHECKING:  # generic to a type checker alone: at run time only the newest wrapt has them so
+    BoundFunctionWrapper = wrapt.BoundFunctionWrapper[Any, Any]
+    FunctionWrapper = wrapt.FunctionWrapper[Any, Any]
+else:
+    BoundFunctionWrapper = wrapt.BoundFunctionWrapper
+    FunctionWrapper = wrapt.FunctionWrapper
+
 
 def guard(limits: Policy | Stack | None = None, **options: Any) -> Decorator:
     """Make a decorator that runs a function under limits, with a queue and workers of its own.

@@ -71,11 +71,13 @@ class TaskPool:
 
     def start(self, call: Call) -> None:
         """Make a task for the call on its loop."""
+        call.loop = call.gate.loop if isinstance(call.gate, LoopGate) else self._home()
         self._on_its_loop(call, self._spawn)
 
     def cancel(self, call: Call) -> None:
-        """Cancel the call's task."""
-        self._on_its_loop(call, self._cancel)
+        """Cancel the call's task; one that is yet to be made sees by itself that it is not wanted."""
+        if call.loop is not None:
+            self._on_its_loop(call, self._cancel)
 
     def settle_in(self, loop: AbstractEventLoop) -> None:
         """Make the loop home to callers that have none."""
@@ -87,7 +89,8 @@ class TaskPool:
             self._thread.close()
 
     def _on_its_loop(self, call: Call, act: Callable[[Call, AbstractEventLoop], None]) -> None:
-        loop = call.gate.loop if isinstance(call.gate, LoopGate) else self._home()
+        loop = call.loop
+        assert loop is not None
         if running_loop() is loop:
             act(call, loop)
             return
