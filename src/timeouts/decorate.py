@@ -77,9 +77,8 @@ class _Calls:
     A later base than wrapt's, or its annotations would stand for those of what is guarded.
     """
 
-    if TYPE_CHECKING:  # annotations of the class would stand in front of the function's own
-        __wrapped__: Callable[..., Any]
-        _self_server: Server
+    __wrapped__: Callable[..., Any]
+    _self_server: Server
 
     def acall(self, *args: Any, **kwargs: Any) -> Any:
         """Call from a coroutine: an awaitable, or an async iterator for a generator."""
@@ -99,7 +98,7 @@ class _Calls:
         self._self_server.close()
 
 
-class BoundGuard(wrapt.BoundFunctionWrapper[Any, Any], _Calls):
+class BoundGuard(BoundFunctionWrapper, _Calls):
     """A guarded method, bound to its instance."""
 
     @property
@@ -107,7 +106,7 @@ class BoundGuard(wrapt.BoundFunctionWrapper[Any, Any], _Calls):
         return self._self_parent.server  # type: ignore[no-any-return]
 
 
-class Guard(wrapt.FunctionWrapper[Any, Any], _Calls):
+class Guard(FunctionWrapper, _Calls):
     """A function under limits; made by `guard`. Its server starts no worker before the first call."""
 
     def __init__(

@@ -277,18 +277,17 @@ def test_callable_objects_and_partials() -> None:
 
 def test_decorating_starts_nothing() -> None:
     """No thread before the first call, one after it."""
-    before = threading.enumerate()
+    before = set(threading.enumerate())
 
     @GatewayTimeout(30)
     @QueueTimeout(5)
     @guard(slots=2)
     def quiet() -> None: ...
 
-    assert threading.enumerate() == before
     assert quiet.server.stats().arrived == 0
-    assert threading.enumerate() == before
+    assert set(threading.enumerate()) <= before  # those of other tests may still be ending
     quiet()
-    assert len(threading.enumerate()) == len(before) + 1
+    assert len(set(threading.enumerate()) - before) == 1
     quiet.close()
 
 

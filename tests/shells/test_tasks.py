@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.shells.bench import Bench, TaskBench
-from tests.shells.recorder import GUARD
+from tests.shells.recorder import GUARD, Recorder
 from timeouts import (
     DeadlineExceeded,
     ExecutionTimeout,
@@ -292,6 +292,28 @@ def test_threads_may_call_an_async_handler(entered: bool) -> None:
         first = server.call()
         assert first != threading.get_ident()
         assert server.submit().result(GUARD) == first
+
+
+def test_work_is_cancelled_on_the_loop_that_it_runs_on() -> None:
+    """Submitted before the server was entered on another loop, which is home to what comes later."""
+    recorder = Recorder()
+    begun = threading.Event()
+
+    async def forever() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    server = Server(forever, observers=[recorder])
+    future = server.submit()
+    assert begun.wait(GUARD)
+
+    async def main() -> None:
+        async with server:
+            future.cancel()
+            await asyncio.to_thread(recorder.wait_for, "late", 1)
+
+    asyncio.run(main())
+    assert server.stats().abandoned == 0
 
 
 def test_a_call_that_would_block_its_own_loop_is_refused() -> None:

@@ -67,17 +67,24 @@ class TaskPool:
         self._run = self._run_stream if handler.is_stream else self._run_plain
         self._name = handler.name
         self._thread: LoopThread | None = None
-        self._making = threading.Lock()
+        self._homing = threading.RLock()
+        self._closed = False
 
     def start(self, call: Call) -> None:
         """Make a task for the call on its loop."""
-        call.loop = call.gate.loop if isinstance(call.gate, LoopGate) else self._home()
-        self._on_its_loop(call, self._spawn)
+        if isinstance(call.gate, LoopGate):
+            self._start_on(call.gate.loop, call)
+            return
+        with self._homing:  # so that a close() finds the call on its way, or is found by it
+            if not self._closed:
+                self._start_on(self._home(), call)
+                return
+        self._end(call, Outcome(error=call.error))
 
     def cancel(self, call: Call) -> None:
         """Cancel the call's task; one that is yet to be made sees by itself that it is not wanted."""
         if call.loop is not None:
-            self._on_its_loop(call, self._cancel)
+            self._on(call.loop, self._cancel, call)
 
     def settle_in(self, loop: AbstractEventLoop) -> None:
         """Make the loop home to callers that have none."""
@@ -85,12 +92,18 @@ class TaskPool:
 
     def close(self) -> None:
         """End the pool's own thread, if it has one, when the last task on its loop is done."""
+        with self._homing:
+            self._closed = True
         if self._thread is not None:
             self._thread.close()
 
-    def _on_its_loop(self, call: Call, act: Callable[[Call, AbstractEventLoop], None]) -> None:
-        loop = call.loop
-        assert loop is not None
+    def _start_on(self, loop: AbstractEventLoop, call: Call) -> None:
+        call.loop = loop
+        self._on(loop, self._spawn, call)
+
+    def _on(
+        self, loop: AbstractEventLoop, act: Callable[[Call, AbstractEventLoop], None], call: Call
+    ) -> None:
         if running_loop() is loop:
             act(call, loop)
             return
@@ -102,10 +115,8 @@ class TaskPool:
 
     def _home(self) -> AbstractEventLoop:
         if self.home is None:
-            with self._making:
-                if self.home is None:
-                    self._thread = LoopThread(f"{self._name}-loop")
-                    self.home = self._thread.loop
+            self._thread = LoopThread(f"{self._name}-loop")
+            self.home = self._thread.loop
         return self.home
 
     def _spawn(self, call: Call, loop: AbstractEventLoop) -> None:
