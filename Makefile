@@ -11,7 +11,7 @@ PYTHON := $(firstword $(foreach p,python3 python3.15 python3.14 python3.13 pytho
 endif
 
 WHEEL_VENV := build/wheel-venv
-TYPED := $(foreach folder,src tests examples benchmarks,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
+TYPED := $(foreach folder,src tests examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 # These decide, so every branch of theirs is taken by a test.
 COVERED := core deadline discipline/* heap job policy/* stack
 comma := ,
@@ -89,12 +89,10 @@ bench: $(VENV)/.bench ## Measure (ratios within one run; never part of the tests
 	done
 
 mutants: $(VENV)/.mutants ## Mutation testing of the pure modules
-	@rm -rf mutants
-	$(BIN)/mutmut run $(ARGS)
-	$(BIN)/mutmut results
+	@$(BIN)/python tools/mutants.py $(ARGS)
 
 clean: ## Remove everything that the targets made
-	rm -rf $(VENV) build dist site mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ── environments: a stamp file each, remade when pyproject.toml changes ──────────────────────────

@@ -51,6 +51,7 @@ from timeouts.job import (
     Job,
 )
 from timeouts.outcome import Outcome
+from timeouts.policy.broken import Broken
 from timeouts.stack import Stack
 
 
@@ -92,7 +93,7 @@ class Core:
     """Decide what happens to jobs, given what has happened and when.
 
     Instants may come slightly out of order, as they do when several threads read one clock: an
-    earlier `now` counts as the latest one seen.
+    earlier `now` counts as the latest one seen, except that a job has arrived when it says.
 
     Args:
         stack: the policies that every job is under.
@@ -149,6 +150,8 @@ class Core:
 
     def arrive(self, job: Job, now: float) -> Commands:
         """Take in a new job: start it, queue it, or refuse it at the door."""
+        if job.key in self._jobs:
+            raise ValueError(f"a job with the key {job.key!r} is here already")
         out = self._pass_time(now)
         job.arrived = now
         self.arrived += 1
@@ -178,8 +181,8 @@ class Core:
             now: the present instant.
             work: how the work ended; told by the error, if the caller was given one before.
         """
-        out = self._pass_time(now)
         job = self._jobs[key]
+        out = self._pass_time(now)
         if job.move(FINISH):
             self.running -= 1
             self._answer(job, outcome, "completed" if outcome.error is None else "failed", out)
@@ -245,7 +248,7 @@ class Core:
         out: Commands = []
         self._now = now = max(self._now, now)
         timers = self._timers
-        while timers.first() <= now:
+        while timers.first() <= now < math.inf:
             self._leave(timers.pop(), EXPIRE, out)
         return out
 
@@ -316,7 +319,10 @@ class Core:
 
     def _error(self, job: Job, event: Event) -> TimeoutsError:
         if event is EXPIRE and job.blamed is not None:
-            return job.blamed.expired(job, self._now)
+            try:
+                return job.blamed.expired(job, self._now)
+            except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+                return Broken(job.blamed, failure).expired(job, self._now)
         started = job.phase is RUNNING
         work: Work = "still running" if started else "never started"
         elapsed = self._now - job.arrived

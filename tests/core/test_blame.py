@@ -278,3 +278,16 @@ def test_a_broken_policy_has_always_passed() -> None:
     job = waiting()
     instant, broken = Stack(Bad(WAITING, BUG)).limit(job)
     assert instant == broken.deadline(job) == -math.inf
+
+
+def test_a_reserve_held_back_from_a_budget_says_whose_number_it_was() -> None:
+    """The message names the caller's budget, not a limit that nobody wrote."""
+    core = Core(Stack(GatewayTimeout(30, reserve=6)), slots=1)
+    core.arrive(Job("running"), 0)
+    core.arrive(Job("short", deadline=10), 0)
+    (reply,) = core.tick(4)
+    assert isinstance(reply, Reply)
+    assert str(reply.outcome.error) == (
+        "was not answered after 4 s; "
+        "the caller's budget allows 10 s and GatewayTimeout keeps 6 s of it for the work"
+    )

@@ -10,6 +10,7 @@ from timeouts.discipline import LIFO, EarliestDeadlineFirst, Priority
 from timeouts.errors import (
     DeadlineExceeded,
     GatewayTimeoutError,
+    PolicyFailed,
     QueueFull,
     ShuttingDown,
     TimeoutsError,
@@ -438,3 +439,43 @@ def test_work_that_ends_on_time_leaves_no_error() -> None:
     (job,) = arrivals(core, "a")
     core.finish("a", Outcome(), 6)
     assert job.error is None
+
+
+def test_a_rule_that_fails_while_it_is_blamed_still_answers_its_job() -> None:
+    """Even `since` may raise: the caller gets `PolicyFailed` with the cause, not silence."""
+
+    class Late(Policy):
+        def deadline(self, job: Job) -> float:
+            return 5.0
+
+        def since(self, job: Job) -> float:
+            raise LookupError("no such instant")
+
+    core = Core(Stack(Late()))
+    core.arrive(Job("a"), 0)
+    reply, _ = core.tick(5)
+    assert isinstance(reply, Reply)
+    assert isinstance(reply.outcome.error, PolicyFailed)
+    assert isinstance(reply.outcome.error.__cause__, LookupError)
+    assert core.abandoned == 1
+
+
+def test_a_key_that_nobody_has_loses_no_reply() -> None:
+    """The mistake is refused before time passes, so what is due is still told by the next input."""
+    core = Core(Stack(QueueTimeout(5)), slots=1)
+    core.arrive(Job("a"), 0)
+    core.arrive(Job("b"), 0)
+    with pytest.raises(KeyError, match="nobody"):
+        core.finish("nobody", Outcome(1), 9)
+    assert [type(command) for command in core.tick(9)] == [Reply]
+
+
+def test_a_key_that_is_taken_is_refused() -> None:
+    """A second live job of one key would make the first one unreachable."""
+    core = Core(Stack())
+    core.arrive(Job("a"), 0)
+    with pytest.raises(ValueError, match="'a'"):
+        core.arrive(Job("a"), 1)
+    core.finish("a", Outcome(1), 2)
+    core.arrive(Job("a"), 3)
+    assert (core.running, core.arrived) == (1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from timeouts.deadline import written
@@ -10,6 +11,7 @@ from timeouts.job import Job
 from timeouts.policy.base import Interval, Policy
 
 
+@dataclass(frozen=True, repr=False)
 class Budget(Policy):
     """End a job at the instant its caller's budget became on arrival."""
 

@@ -55,12 +55,14 @@ class GatewayTimeout(Policy):
         return end
 
     def rule(self, limit: float | None) -> str:
-        """Say the reserve too: without it the numbers would not add up."""
-        if not self.reserve:
+        """Say the reserve too, and from whose number it is held back, or they would not add up."""
+        if not self.reserve or limit is None:
             return super().rule(limit)
-        return (
-            f"{super().rule(self.timeout)} and keeps {written(self.reserve)} s of it for the work"
-        )
+        keeps = f"keeps {written(self.reserve)} s of it for the work"
+        if limit < round(self.timeout - self.reserve, 9):
+            budget = written(round(limit + self.reserve, 9))
+            return f"the caller's budget allows {budget} s and GatewayTimeout {keeps}"
+        return f"{super().rule(self.timeout)} and {keeps}"
 
     def __repr__(self) -> str:
         """Show what was written."""

@@ -1,0 +1,146 @@
+# ruff: noqa: INP001, T201
+"""Mutation testing of the pure modules: change the code in small ways and see which tests notice.
+
+    python tools/mutants.py                     # all pure modules
+    python tools/mutants.py core.py heap.py     # only these files of src/timeouts
+
+Runs mutmut on a copy of the tree in a temporary folder, with the tests of `tests/core` and those
+of `tests/unit` that are about the pure modules. A survivor that `tests/mutants_survivors.md` does
+not list with a reason is printed, and makes the exit status 1.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+LIST = ROOT / "tests" / "mutants_survivors.md"
+FILES = (
+    *("core.py", "stack.py", "job.py", "deadline.py", "heap.py", "explain.py", "outcome.py"),
+    *("errors.py", "statuses.py", "policy/*", "discipline/*"),
+)
+TESTS = (
+    "tests/core",
+    *(f"tests/unit/test_{name}.py" for name in ("deadline", "errors", "heap", "outcome", "stack")),
+)
+# mutmut calls mutated functions through trampolines: these tests look at frames and would see those.
+FRAMES = "not users_line and not no_cycle"
+CONFIG = """
+[tool.pytest.ini_options]
+pythonpath = ["."]
+addopts = ["--import-mode=importlib", "-q", "-x", "-p", "no:cacheprovider"]
+filterwarnings = ["error"]
+
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = {only}
+pytest_add_cli_args = ["-k", "{frames}"]
+pytest_add_cli_args_test_selection = {tests}
+use_git_change_detection = false
+"""
+PROFILE = """
+
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("mutants")
+"""
+_ROW = re.compile(r"\| `(?P<file>[^`:]+):\d+` \| `(?P<old>.*)` → `(?P<new>.*)` \| .+ \|")
+
+
+class Mutant(NamedTuple):
+    """One change that no test noticed."""
+
+    file: str
+    old: str
+    new: str
+
+
+def main(files: list[str]) -> int:
+    """Run, print what survived, and say whether all of that was known."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        tree = Path(folder)
+        prepare(tree, files or list(FILES))
+        mutmut(tree, "run", "--max-children", "2")
+        survivors = [examine(tree, name) for name in names_of_survivors(tree)]
+    known = listed()
+    for mutant in survivors:
+        print(f"{'known   ' if mutant in known else 'SURVIVED'} {row(mutant)}")
+    unknown = [mutant for mutant in survivors if mutant not in known]
+    print(f"{len(survivors)} survived, {len(unknown)} of them not listed in {LIST.name}")
+    return bool(unknown)
+
+
+def prepare(tree: Path, files: list[str]) -> None:
+    """Copy sources and tests, and give the copy a configuration of its own."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src", tree / "src", ignore=ignore)
+    shutil.copytree(ROOT / "tests", tree / "tests", ignore=ignore)
+    (tree / "README.md").touch()
+    only = [f"src/timeouts/{name}" for name in files]
+    config = CONFIG.format(only=only, frames=FRAMES, tests=list(TESTS))
+    (tree / "pyproject.toml").write_text(config, encoding="utf-8")
+    with (tree / "tests" / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write(PROFILE)
+
+
+def mutmut(tree: Path, *args: str) -> str:
+    """Run a mutmut command in the tree; `run` shows its progress, the others return their output."""
+    shown = args[0] == "run"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "mutmut", *args],
+        cwd=tree,
+        text=True,
+        stdout=None if shown else subprocess.PIPE,
+        check=True,
+    )
+    return done.stdout or ""
+
+
+def names_of_survivors(tree: Path) -> list[str]:
+    """Return what mutmut calls them, those included that no test reached; a hang is noticed, too."""
+    lines = [line.strip().partition(": ") for line in mutmut(tree, "results").splitlines()]
+    return [name for name, _, status in lines if status not in {"", "killed", "timeout"}]
+
+
+def examine(tree: Path, name: str) -> Mutant:
+    """Read the diff of one mutant."""
+    lines = mutmut(tree, "show", name).splitlines()
+    file = next(line for line in lines if line.startswith("--- ")).split()[1]
+    file = file.removeprefix("a/").removeprefix("mutants/")
+
+    def changed(sign: str) -> str:
+        return " ".join(
+            line[1:].strip() for line in lines if line[0:1] == sign and line[0:3] != sign * 3
+        )
+
+    return Mutant(file, changed("-"), changed("+"))
+
+
+def row(mutant: Mutant) -> str:
+    """Write a mutant as the list does, but for the reason."""
+    source = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()
+    lines = (n for n, line in enumerate(source, 1) if mutant.old.startswith(line.strip() or "?"))
+    return f"| `{mutant.file}:{next(lines, 1)}` | `{mutant.old}` → `{mutant.new}` |"
+
+
+def listed() -> set[Mutant]:
+    """Return the survivors that are listed with a reason."""
+    text = LIST.read_text(encoding="utf-8") if LIST.exists() else ""
+    return {Mutant(**found.groupdict()) for found in _ROW.finditer(text)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
