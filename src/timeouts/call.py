@@ -94,7 +94,7 @@ class Call(Job):
     def take_context(self) -> Context:
         """Give the context to whoever runs the call: kept, it would refer back to the call."""
         context, self.context = self.context, None
-        return context or copy_context()
+        return copy_context() if context is None else context  # an empty one is false
 
     def take_item(self) -> Any:
         """Give the item that has arrived to the consumer."""

@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
@@ -23,7 +24,7 @@ from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
 from timeouts.errors import Work
 from timeouts.gate import Bell
 from timeouts.handler import Handler
-from timeouts.job import RUNNING
+from timeouts.job import RUNNING, WAITING
 from timeouts.observe.observer import Announcer
 from timeouts.outcome import Outcome
 from timeouts.timer import Timer
@@ -74,7 +75,7 @@ class Shell:
             until = call.armed
             if not clock.wait(call.gate, until):
                 self.tick(max(until, clock.now()))
-            call.armed = call.expires
+            call.armed = _wake_up(call)
 
     async def wait_async(self, call: Call) -> None:
         """Suspend until the call has an item or an outcome, and tick when its limit comes."""
@@ -83,7 +84,7 @@ class Shell:
             until = call.armed
             if not await call.gate.wait(until - clock.now()):
                 self.tick(max(until, clock.now()))
-            call.armed = call.expires
+            call.armed = _wake_up(call)
 
     def resume(self, call: Call) -> None:
         """The consumer of a call's stream asks for the next item."""
@@ -200,3 +201,12 @@ class Shell:
             finally:
                 self._lock.release()
             self._obey(commands, now)
+
+
+def _wake_up(call: Call) -> float:
+    """Return until when a caller is to wait.
+
+    Once his job is decided, time no longer counts: another thread is on its way to answer, and
+    asking the clock again and again would only hold it up.
+    """
+    return call.expires if call.phase is RUNNING or call.phase is WAITING else math.inf
