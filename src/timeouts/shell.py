@@ -158,8 +158,15 @@ class Shell:
     # Obedience.
 
     def _obey(self, commands: Commands, now: float) -> None:
-        for command in commands:
-            self._obeying[type(command)](command, now)
+        rest = iter(commands)
+        try:
+            for command in rest:
+                self._obeying[type(command)](command, now)
+        except (
+            BaseException
+        ):  # an interrupt, or a callback's SystemExit, is not for the others to pay
+            self._obey(list(rest), now)
+            raise
         if self._inbox:
             self._empty_inbox()
         if self._watchers:

@@ -414,3 +414,22 @@ def test_an_outcome_shows_itself() -> None:
     """For the log and the debugger."""
     assert repr(Outcome(3)) == "Outcome(value=3)"
     assert repr(Outcome(error=KeyError(1))) == "Outcome(error=KeyError(1))"
+
+
+def test_a_callback_that_ends_the_world_ends_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """SystemExit from a future's callback: the next job still starts, on the same one thread."""
+    entered = threading.Event()
+
+    def leave(_: Future[Any]) -> None:
+        raise SystemExit(3)
+
+    with Hang(1) as hang, Server(run, slots=1) as server:
+        first = server.submit(hang.predict)
+        first.add_done_callback(leave)
+        second = server.submit(entered.set)
+        hang.release()
+        assert first.result(GUARD) == 1
+        assert entered.wait(GUARD)
+        second.result(GUARD)
+        assert server.stats().free == 1
+    assert "was told the end of" in caplog.text

@@ -25,6 +25,7 @@ from timeouts.current import SERVING
 from timeouts.gate import Gate
 from timeouts.handler import Handler, failure, outcome_of
 from timeouts.job import RUNNING
+from timeouts.observe.observer import logger
 from timeouts.outcome import Outcome
 from timeouts.workers.base import Shell, StopMode
 
@@ -157,12 +158,19 @@ def _work(jobs: Jobs) -> None:
         pool, call = job
         outcome = call.take_context().run(_serve, pool, call)
         if call.timed:  # `finish` may run the callbacks of a future: this thread is busy till then
-            pool.shell.finish(call, outcome)
+            _finish(pool, call, outcome)
             pool.settle()
         else:
             pool.settle()
-            pool.shell.finish(call, outcome)
+            _finish(pool, call, outcome)
         del job, pool, call, outcome
+
+
+def _finish(pool: ThreadPool, call: Call, outcome: Outcome) -> None:
+    try:
+        pool.shell.finish(call, outcome)
+    except BaseException:  # noqa: BLE001 - a callback's SystemExit ends the callback, not the worker
+        logger.exception("whoever was told the end of %r failed", call)
 
 
 def _retire(jobs: Jobs, threads: list[threading.Thread]) -> None:
