@@ -34,6 +34,7 @@ class Call(Job):
         outcome: the answer.
         item: the item of a stream that is on its way to the consumer.
         demand: rung when the consumer asks for the next item, or is gone.
+        eager: whether its caller is arriving just now, on the loop of the work: it may begin at once.
         loop, task, ended: a task worker's own notes.
     """
 
@@ -43,6 +44,7 @@ class Call(Job):
         "clock",
         "context",
         "demand",
+        "eager",
         "ended",
         "function",
         "gate",
@@ -79,6 +81,7 @@ class Call(Job):
         self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[None] | None = None
         self.timed = False
+        self.eager = False
         self.ended = False
 
     def __repr__(self) -> str:
@@ -106,6 +109,8 @@ class Call(Job):
         outcome = self.outcome
         if outcome is None:
             raise RuntimeError(f"{self!r} has not been answered")
+        if outcome.error is None:
+            return outcome.value
         try:
             return outcome.unwrap()
         finally:
@@ -156,8 +161,9 @@ class Submission(Call):
                 future.set_result(outcome.value)
             else:
                 future.set_exception(outcome.error)
-        except InvalidStateError:  # cancelled at this very moment
-            future.set_running_or_notify_cancel()
+        except InvalidStateError:  # cancelled at this very moment, or settled by its holder
+            if future.cancelled():
+                future.set_running_or_notify_cancel()
 
     def rearm(self) -> None:
         """Nothing: the timer is what waits for it."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import math
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from timeouts.call import NOTHING, Call, Submission
-from timeouts.current import remaining
+from timeouts.current import SERVING, remaining
 from timeouts.deadline import Seconds, seconds
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, Shape
@@ -68,7 +69,9 @@ class Callers:
         call = self._call(Call, gate, *invocation)
         shell = self._shell
         try:
+            call.eager = SERVING.get() is None  # nested ones would pile up on one stack
             shell.arrive(call)
+            call.eager = False
             await shell.wait_async(call)
             return call.result()
         except BaseException:
@@ -140,7 +143,8 @@ class Callers:
     ) -> AnyCall:
         clock = self._shell.clock
         now = clock.now()
-        allowed = remaining()  # a nested call shares the tightest deadline of the one around it
+        # A nested call shares the tightest deadline of the one around it.
+        allowed = math.inf if SERVING.get() is None else remaining()
         if budget is not None:
             allowed = min(allowed, seconds(budget, "budget"))
         if priority:

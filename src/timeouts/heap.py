@@ -35,20 +35,17 @@ class Heap(Generic[Item]):
         """Add an item, or move it to a new rank."""
         self._next = ticket = self._next + 1
         entries, live = self._entries, self._live
-        if item in live:
-            live[item][2] = None
+        stale = live.get(item)
         live[item] = entry = [rank, ticket, item]
         heappush(entries, entry)
-        if len(entries) > 2 * len(live) + _SLACK:
-            self._prune()
+        if stale is not None:
+            self._empty(stale)
 
     def remove(self, item: Item) -> None:
         """Remove an item; one that is not held is no error."""
         entry = self._live.pop(item, None)
         if entry is not None:
-            entry[2] = None
-        if len(self._entries) > 2 * len(self._live) + _SLACK:
-            self._prune()
+            self._empty(entry)
 
     def first(self) -> float:
         """Return the smallest rank, or infinity when empty."""
@@ -68,6 +65,8 @@ class Heap(Generic[Item]):
                 self.remove(item)
                 return item
 
-    def _prune(self) -> None:
-        self._entries = [entry for entry in self._entries if entry[2] is not None]
-        heapify(self._entries)
+    def _empty(self, entry: list[Any]) -> None:
+        entry[2] = None
+        if len(self._entries) > 2 * len(self._live) + _SLACK:
+            self._entries = [entry for entry in self._entries if entry[2] is not None]
+            heapify(self._entries)

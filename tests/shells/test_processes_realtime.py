@@ -108,11 +108,12 @@ def test_ctrl_c_ends_a_blocked_call() -> None:
     """KeyboardInterrupt comes out of the call, as itself, and the job is withdrawn."""
     with start(
         """
-        import threading
+        import threading, time
         from timeouts import GatewayTimeout, guard
 
         @guard(GatewayTimeout(60))
         def hang():
+            time.sleep(0.3)  # the main thread blocks by now, which is the case to be tried
             print("begun", flush=True)
             threading.Event().wait()
 

@@ -181,12 +181,18 @@ def test_a_task_is_cancelled_once() -> None:
     run_virtual(main())
 
 
+def never_eager(loop: Any, work: Any, **options: Any) -> asyncio.Task[Any]:
+    """Make tasks as the loop does by itself; where users make them, none of ours begins at once."""
+    return asyncio.Task(work, loop=loop, **options)
+
+
 def test_a_handler_cancelled_before_its_first_step_runs_no_line() -> None:
     """Closed between the making of its task and the task's first step: the slot is free."""
 
     async def main() -> None:
         with AsyncHang() as hang:
             server = virtual(hang.predict, slots=1)
+            asyncio.get_running_loop().set_task_factory(never_eager)
             caller = asyncio.create_task(server.acall())
             await asyncio.sleep(0)  # the caller's first step makes the handler's task
             assert server.stats().running == 1

@@ -4,6 +4,10 @@ Law: on expiry the task is cancelled, and its slot returns when the cancellation
 Only tasks made here are ever cancelled, never the caller's own, so the caller's cancel count stays
 as it was.
 
+From Python 3.12 on, the work of an `acall` that finds a free slot begins at once, without a turn of
+the loop, as it does when a coroutine is awaited directly. It does not where the loop has a task factory, or
+for an `acall` made inside a handler.
+
 Where a task runs: a caller that awaits gets it on its own loop, so that what the handler uses and
 what its caller uses belong together; `call` and `submit`, which have no loop, get it on the loop in
 which the server was entered (`async with`), or else on one in a thread of its own.
@@ -14,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import sys
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -123,9 +128,19 @@ class TaskPool:
         if call.phase is not RUNNING:  # answered before its work began
             self._end(call, Outcome(error=call.error))
             return
-        work = self._run(call)
-        call.task = loop.create_task(work, context=call.take_context(), name=self._name)
-        call.task.add_done_callback(functools.partial(self._seal, call))
+        task = self._task(call, loop)
+        if task.done():  # an eager one may be
+            return
+        call.task = task
+        task.add_done_callback(functools.partial(self._seal, call))
+        if call.phase is not RUNNING:  # in an eager first step time may have passed
+            task.cancel()
+
+    def _task(self, call: Call, loop: AbstractEventLoop) -> asyncio.Task[None]:
+        work, context = self._run(call), call.take_context()
+        if sys.version_info >= (3, 12) and call.eager and loop.get_task_factory() is None:
+            return asyncio.Task(work, loop=loop, context=context, name=self._name, eager_start=True)
+        return loop.create_task(work, context=context, name=self._name)
 
     def _cancel(self, call: Call, _: AbstractEventLoop) -> None:
         if call.task is not None:
