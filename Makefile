@@ -67,14 +67,14 @@ wheel: $(VENV)/.check ## Build sdist and wheel into dist/
 	@ls dist
 
 # The tests lie beside src/, but nothing puts src/ on the path of this environment: they import what was installed, and
-# one of them (TIMEOUTS_TESTED_AS) makes sure of it.
+# one of them (TESTED_AS) makes sure of it.
 test-wheel: wheel ## Run the tests against the installed wheel, with the coverage bound
 	@rm -rf $(WHEEL_VENV) build/.coverage
 	@$(BIN)/python -m venv $(WHEEL_VENV)
 	@$(WHEEL_VENV)/bin/python -m pip --disable-pip-version-check -qq install --upgrade 'pip>=25.1'
 	@$(WHEEL_VENV)/bin/python -m pip --disable-pip-version-check -qq install \
 	  "$$(ls dist/*.whl)[demo,testing]" --group test
-	env -u PYTHONPATH TIMEOUTS_TESTED_AS=wheel COVERAGE_FILE=build/.coverage \
+	env -u PYTHONPATH TESTED_AS=wheel COVERAGE_FILE=build/.coverage \
 	  $(WHEEL_VENV)/bin/python -m coverage run -m pytest $(ARGS)
 	@printf 'branch coverage of the whole package: '
 	@COVERAGE_FILE=build/.coverage $(WHEEL_VENV)/bin/python -m coverage report --format=total

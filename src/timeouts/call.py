@@ -18,10 +18,12 @@ from timeouts.job import Job
 from timeouts.outcome import Outcome
 
 if TYPE_CHECKING:
+    from timeouts.callers import Callers
     from timeouts.clock import Clock
 
 NOTHING: Any = object()
-_UNANSWERED = Outcome(error=RuntimeError("the call has not been answered"))
+TAKEN = Outcome()
+"""In place of an outcome that its caller has: an error kept here would come back round to itself."""
 
 
 class Call(Job):
@@ -29,6 +31,7 @@ class Call(Job):
 
     Attributes:
         armed: until when the caller waits.
+        callers: who brought it.
         timed: whether the timer waits too, since the caller may not always be waiting.
         context: the caller's context variables, in which the handler runs.
         outcome: the answer.
@@ -36,11 +39,13 @@ class Call(Job):
         demand: rung when the consumer asks for the next item, or is gone.
         eager: whether its caller is arriving just now, on the loop of the work: it may begin at once.
         loop, task, ended: a task worker's own notes.
+        thread: the thread that runs it, a thread worker's own note.
     """
 
     __slots__ = (
         "args",
         "armed",
+        "callers",
         "clock",
         "context",
         "demand",
@@ -53,6 +58,7 @@ class Call(Job):
         "loop",
         "outcome",
         "task",
+        "thread",
         "timed",
     )
 
@@ -74,12 +80,14 @@ class Call(Job):
         self.clock = clock
         self.gate: Any = gate
         self.armed = math.inf
+        self.callers: Callers | None = None
         self.context: Context | None = copy_context()
         self.outcome: Outcome | None = None
         self.item: Any = NOTHING
         self.demand: Bell | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[None] | None = None
+        self.thread = 0
         self.timed = False
         self.eager = False
         self.ended = False
@@ -105,8 +113,8 @@ class Call(Job):
         return item
 
     def result(self) -> Any:
-        """Return or raise the outcome; only for a call that has been answered."""
-        outcome = self.outcome
+        """Return or raise the outcome, once; only for a call that has been answered."""
+        outcome, self.outcome = self.outcome, TAKEN
         if outcome is None:
             raise RuntimeError(f"{self!r} has not been answered")
         if outcome.error is None:

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
+from threading import get_ident
 from typing import Any, TypeVar
 
 from timeouts.call import NOTHING, Call, Submission
@@ -51,6 +52,8 @@ class Callers:
         """Block until the result is there."""
         if self._is_async:
             self._refuse_own_loop()
+        elif self._within(invocation):
+            return invocation[0](*invocation[1], **invocation[2])
         call = self._call(Call, Gate(), *invocation)
         shell = self._shell
         try:
@@ -84,6 +87,8 @@ class Callers:
         """Yield the items as they are asked for; the job arrives with the first request."""
         if self._is_async:
             self._refuse_own_loop()
+        elif self._within(invocation):
+            return (yield from invocation[0](*invocation[1], **invocation[2]))
         call = self._call(Call, Gate(), *invocation)
         call.timed = True
         shell = self._shell
@@ -147,11 +152,26 @@ class Callers:
         allowed = math.inf if SERVING.get() is None else remaining()
         if budget is not None:
             allowed = min(allowed, seconds(budget, "budget"))
-        if priority:
+        if type(priority) is not float or math.isnan(priority):
             priority = checked_priority(priority)
         call = kind(next(self._keys), function, args, kwargs, gate, clock, now + allowed, priority)
         call.arrived = now
+        call.callers = self
         return call
+
+    def _within(self, invocation: tuple[Any, ...]) -> bool:
+        """Tell whether a handler calls itself, without a budget or priority of its own.
+
+        It then runs on in the slot that it holds, under the limits of the job that it is: waiting
+        for another slot, level by level, a recursive function would wait for itself.
+        """
+        serving = SERVING.get()
+        return (
+            serving is not None
+            and serving.thread == get_ident()
+            and serving.callers is self
+            and not any(invocation[3:])
+        )
 
     def _leave(self, call: Call) -> None:
         if call.outcome is None:

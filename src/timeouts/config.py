@@ -80,10 +80,7 @@ def load_env(environ: Mapping[str, str] = os.environ, prefix: str = "TIMEOUTS_")
         TypeError, ValueError: a variable makes no sense; the message names it.
     """
     known = {
-        f"{prefix}{name}{'' if field.name == 'timeout' else '_' + field.name}".upper(): (
-            name,
-            field,
-        )
+        prefix + _spelt(name, field.name): (name, field)
         for name, kind in KINDS.items()
         for field in fields(kind)
     }
@@ -120,6 +117,10 @@ def _policy(name: str, value: Any, where: str) -> Policy:
 
 def _variables(known: Mapping[str, tuple[str, Any]], name: str) -> str:
     return ", ".join(variable for variable, (policy, _) in known.items() if policy == name)
+
+
+def _spelt(policy: str, field: str) -> str:
+    return (policy if field == "timeout" else f"{policy}_{field}").upper()
 
 
 def _name(policy: Policy) -> str:

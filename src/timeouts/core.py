@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from timeouts.discipline import FIFO, Discipline
 from timeouts.errors import (
+    PolicyFailed,
     QueueFull,
     ShuttingDown,
     TimeoutsError,
@@ -37,7 +38,6 @@ from timeouts.errors import (
 )
 from timeouts.heap import Heap
 from timeouts.job import (
-    ABANDONED,
     ADMIT,
     CLOSE,
     EXPIRE,
@@ -45,6 +45,7 @@ from timeouts.job import (
     REFUSE,
     RUNNING,
     START,
+    TRANSITIONS,
     WAITING,
     WITHDRAW,
     Event,
@@ -219,7 +220,7 @@ class Core:
         """The caller has left. A job that is answered already is left as it is."""
         out = self._pass_time(now)
         job = self._jobs.get(key)
-        if job is not None and job.phase is not ABANDONED:
+        if job is not None and WITHDRAW in TRANSITIONS[job.phase]:
             self._leave(job, WITHDRAW, out)
         return out
 
@@ -237,7 +238,7 @@ class Core:
         """Take no new work and end all there is: refuse what waits, cancel what runs."""
         out = self.drain(now)
         for job in list(self._jobs.values()):
-            if job.phase is not ABANDONED:
+            if CLOSE in TRANSITIONS[job.phase]:
                 self._leave(job, CLOSE, out)
         return out
 
@@ -277,7 +278,22 @@ class Core:
 
     def _grant(self, out: Commands) -> None:
         while self._waiting and self._has_room():
-            self._start(self._waiting.pop(), out)
+            try:
+                job: Job = self._waiting.pop()
+            except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+                self._abandon_queue(failure, out)
+                return
+            self._start(job, out)
+
+    def _abandon_queue(self, failure: Exception, out: Commands) -> None:
+        """Answer all who wait: their discipline has failed, and nobody can say who is next."""
+        broken, self._waiting = self._waiting, FIFO()
+        for job in [job for job in self._jobs.values() if job.phase is WAITING]:
+            error = PolicyFailed(f"{broken!r}.pop failed: {type(failure).__name__}: {failure}")
+            error.__cause__ = failure
+            job.move(EXPIRE)
+            self._answer_error(job, error, out)
+            self._forget(job)
 
     def _start(self, job: Job, out: Commands) -> None:
         job.move(START)

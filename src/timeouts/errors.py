@@ -67,7 +67,15 @@ class TimeoutsError(Exception):
         self.elapsed = elapsed
         self.started = started
         self.work: Work = work
-        super().__init__(message or self._sentence())
+        super().__init__(*(() if message is None else (message,)))
+
+    def __str__(self) -> str:
+        """Say the message, written only now: who counts errors does not read them."""
+        return str(self.args[0]) if self.args else self._sentence()
+
+    def __repr__(self) -> str:
+        """Show the class and the message."""
+        return f"{type(self).__name__}({str(self)!r})"
 
     def _sentence(self) -> str:
         fact = self.fact.format(elapsed=spoken(self.elapsed))

@@ -56,6 +56,12 @@ def checked_discipline(discipline: Any) -> Callable[[], Discipline]:
         raise TypeError(
             f"discipline must be a class such as FIFO or EarliestDeadlineFirst; got {discipline!r}"
         )
+    queue = discipline()
+    for method in ("push", "pop", "remove", "__len__"):
+        if not hasattr(queue, method):
+            raise TypeError(
+                f"discipline must make queues with {method}; {discipline!r} makes {queue!r}"
+            )
     return cast("Callable[[], Discipline]", discipline)
 
 
@@ -70,10 +76,11 @@ def checked_observers(observers: Any) -> tuple[Observer, ...]:
     """Return the observers, or refuse what are none."""
     if not isinstance(observers, Iterable):
         raise TypeError(f"observers must be a sequence of Observer instances; got {observers!r}")
-    for observer in observers:
+    seen = tuple(observers)
+    for observer in seen:
         if not isinstance(observer, Observer):
             raise TypeError(f"observers must be instances of Observer; got {observer!r}")
-    return tuple(observers)
+    return seen
 
 
 def checked_priority(value: Any) -> float:

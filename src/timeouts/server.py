@@ -7,7 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from timeouts.callers import Callers
@@ -118,7 +118,14 @@ class Server:
         self._shell = Shell(core, self._clock, self._announcer, self._kind, self._handler)
         self.callers = Callers(self._shell, self._handler)
 
-    def call(self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any) -> Any:
+    def _reopen(self) -> None:
+        was_open = self._shell.core.open
+        self._open()
+        self._shell.core.open = was_open
+
+    def call(
+        self, /, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+    ) -> Any:
         """Run the handler on the arguments and return its result, or an iterator over its items.
 
         Args:
@@ -134,13 +141,13 @@ class Server:
         return self.callers.blocking(self._handler.function, args, kwargs, budget, priority)
 
     def acall(
-        self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+        self, /, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
     ) -> Any:
         """Do as `call` without blocking: return an awaitable, or an async iterator for a stream."""
         return self.callers.awaiting(self._handler.function, args, kwargs, budget, priority)
 
     def submit(
-        self, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+        self, /, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
     ) -> Future[Any]:
         """Do as `call` and return a future at once. Cancelling the future withdraws the job.
 
@@ -251,7 +258,7 @@ def _books(core: Core) -> Stats:
         free=core.free,
         slots=core.slots,
         arrived=core.arrived,
-        outcomes=MappingProxyType(dict(core.outcomes)),
+        outcomes=dict(core.outcomes),
     )
 
 
@@ -261,7 +268,7 @@ _SERVERS: weakref.WeakSet[Server] = weakref.WeakSet()
 def _reopen_in_child() -> None:
     """After a fork the threads are gone and the jobs are the parent's: begin anew."""
     for server in list(_SERVERS):
-        server._open()  # noqa: SLF001 - this is the file of the class
+        server._reopen()  # noqa: SLF001 - this is the file of the class
 
 
 if hasattr(os, "register_at_fork"):

@@ -59,11 +59,11 @@ class Shell:
     def arrive(self, call: Call) -> None:
         """A call comes in, as of the instant at which its caller made it."""
         now = call.arrived
+        if self._announcer.arrived:
+            self._announcer.arrived(call, now)
         with self._lock:
             commands = self.core.arrive(call, now)
             call.armed = call.expires
-        if self._announcer.arrived:
-            self._announcer.arrived(call, now)
         self._obey(commands, now)
         if call.timed:
             self.timer.arm(call.expires)
@@ -75,7 +75,8 @@ class Shell:
             until = call.armed
             if not clock.wait(call.gate, until):
                 self.tick(max(until, clock.now()))
-            call.armed = _wake_up(call)
+            if call.outcome is None:
+                call.armed = _wake_up(call)
 
     async def wait_async(self, call: Call) -> None:
         """Suspend until the call has an item or an outcome, and tick when its limit comes."""
@@ -84,7 +85,8 @@ class Shell:
             until = call.armed
             if not await call.gate.wait(until - clock.now()):
                 self.tick(max(until, clock.now()))
-            call.armed = _wake_up(call)
+            if call.outcome is None:
+                call.armed = _wake_up(call)
 
     def resume(self, call: Call) -> None:
         """The consumer of a call's stream asks for the next item."""
@@ -119,6 +121,7 @@ class Shell:
         self._obey(commands, now)
         if wanted:
             call.item = item
+            self.timer.arm(call.expires)  # until the consumer comes back, nobody else waits for it
             call.gate.ring()
         return wanted
 
@@ -158,6 +161,14 @@ class Shell:
     # Obedience.
 
     def _obey(self, commands: Commands, now: float) -> None:
+        self._carry_out(commands, now)
+        if self._inbox:
+            self._empty_inbox()
+        if self._watchers:
+            for bell in tuple(self._watchers):
+                bell.ring()
+
+    def _carry_out(self, commands: Commands, now: float) -> None:
         rest = iter(commands)
         try:
             for command in rest:
@@ -165,13 +176,8 @@ class Shell:
         except (
             BaseException
         ):  # an interrupt, or a callback's SystemExit, is not for the others to pay
-            self._obey(list(rest), now)
+            self._carry_out(list(rest), now)
             raise
-        if self._inbox:
-            self._empty_inbox()
-        if self._watchers:
-            for bell in tuple(self._watchers):
-                bell.ring()
 
     def _start(self, command: Start, now: float) -> None:
         calls: Any = command.jobs  # this shell feeds its core nothing but calls
@@ -201,13 +207,14 @@ class Shell:
 
     def _empty_inbox(self) -> None:
         while self._inbox and self._lock.acquire(blocking=False):
+            commands: Commands = []
             try:
                 now = self.clock.now()
-                # Another may have emptied it since we looked; under the lock nobody can.
-                commands = self.core.withdraw(self._inbox.popleft().key, now) if self._inbox else []
+                while self._inbox:
+                    commands += self.core.withdraw(self._inbox.popleft().key, now)
             finally:
                 self._lock.release()
-            self._obey(commands, now)
+            self._carry_out(commands, now)
 
 
 def _wake_up(call: Call) -> float:

@@ -219,7 +219,7 @@ def test_a_policy_that_fails_costs_only_the_job_it_failed_on(
     assert isinstance(reply, Reply)
     error = reply.outcome.error
     assert isinstance(error, PolicyFailed)
-    assert str(error).startswith("Bad().deadline failed on <Job 'a' waiting>: ")
+    assert str(error).startswith("Bad() failed on <Job 'a' waiting>: ")
     assert str(error).endswith(words)
     assert (error.started, error.work, error.elapsed) == (False, "never started", 0)
     assert isinstance(error.policy, Bad)

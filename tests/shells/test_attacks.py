@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from typing import Any, ClassVar
 
@@ -22,10 +22,13 @@ from timeouts import (
     Observer,
     Outcome,
     Phase,
+    PolicyFailed,
     QueueTimeout,
     Server,
     TimeoutsError,
+    Withdrawn,
     WorkerLost,
+    checkpoint,
     guard,
     remaining,
 )
@@ -232,19 +235,36 @@ def test_a_call_from_inside_an_observer() -> None:
         assert [future.result(GUARD) for future in doubling.futures] == ["inner"] * 3
 
 
-def test_recursion_without_a_free_slot_ends_at_the_deadline() -> None:
-    """A handler that calls its own server waits for itself; the shared deadline ends it."""
+def test_a_handler_that_calls_itself_runs_on_in_its_slot() -> None:
+    """It holds the only one: waiting for another it would wait for itself."""
+
+    @guard(GatewayTimeout(5), slots=1, clock=ManualClock())
+    def down(depth: int) -> int:
+        return down(depth - 1) + 1 if depth else 0
+
+    @guard(GatewayTimeout(5), slots=1, clock=ManualClock())
+    def walk(depth: int) -> Iterator[int]:
+        yield depth
+        if depth:
+            yield from walk(depth - 1)
+
+    assert down(20) == 20
+    assert list(walk(3)) == [3, 2, 1, 0]
+    assert down.server.stats().arrived == walk.server.stats().arrived == 1
+    down.close()
+    walk.close()
+
+
+def test_a_call_with_a_budget_to_the_handlers_own_server_is_a_job_of_its_own() -> None:
+    """It waits for a slot like any other, and its budget ends that wait."""
     clock = ManualClock()
-    entered = threading.Event()
 
     def recurse(depth: int) -> Any:
-        entered.set()
-        return server.call(depth - 1) if depth else "bottom"
+        return server.call(depth - 1, budget=5) if depth else "bottom"
 
-    server = Server(recurse, GatewayTimeout(5), slots=1, clock=clock)
+    server = Server(recurse, slots=1, clock=clock)
     future = server.submit(1)
-    assert entered.wait(GUARD)
-    clock.wait_for_waiters(2, finite=True)  # the timer and the inner caller
+    clock.wait_for_waiters(1, finite=True)  # the inner caller
     clock.advance(5)
     assert isinstance(future.exception(GUARD), GatewayTimeoutError)
     server.close()
@@ -433,3 +453,117 @@ def test_a_callback_that_ends_the_world_ends_only_itself(caplog: pytest.LogCaptu
         second.result(GUARD)
         assert server.stats().free == 1
     assert "was told the end of" in caplog.text
+
+
+def test_eager_tasks_of_others_do_not_pile_up() -> None:
+    """With an eager factory each end of a job would start the next one further down one stack."""
+
+    async def work(number: int) -> int:
+        return number
+
+    async def main() -> list[int]:
+        factory = getattr(asyncio, "eager_task_factory", None)
+        asyncio.get_running_loop().set_task_factory(factory or plain_factory)
+        async with Server(work, GatewayTimeout(60), slots=1) as server:
+            answers = await asyncio.gather(*(server.acall(n) for n in range(900)))
+            assert server.stats().outcomes == {"completed": 900}
+            return answers
+
+    assert asyncio.run(main()) == list(range(900))
+
+
+def plain_factory(loop: Any, work: Any, **options: Any) -> Any:
+    return asyncio.Task(work, loop=loop, **options)
+
+
+def test_many_withdrawals_at_once_are_no_recursion() -> None:
+    """They are taken from the inbox in a row, not one inside the other."""
+    with Hang() as hang, Server(run, slots=1, capacity=5_000) as server:
+        server.submit(hang.predict)
+        futures = [server.submit(run) for _ in range(3_000)]
+        shell = server._shell
+        shell.read(lambda: [future.cancel() for future in futures])
+        assert server.stats().outcomes == {"withdrawn": 3_000}
+        hang.release()
+
+
+def test_a_discipline_that_makes_no_queue_is_refused() -> None:
+    """At construction, with the name of what is missing."""
+    with pytest.raises(TypeError, match=r"discipline must make queues with push; .* makes 5"):
+        Server(run, discipline=lambda: 5)  # type: ignore[arg-type, return-value]
+
+
+def test_a_discipline_that_fails_answers_all_who_wait() -> None:
+    """Nobody can say who is next, so all of them are told why; the server goes on."""
+
+    class Forgetful(FIFO):
+        def pop(self) -> Job:
+            raise LookupError("whose turn is it?")
+
+    with Hang(1) as hang, Server(run, slots=1, discipline=Forgetful) as server:
+        first = server.submit(hang.predict)
+        others = [server.submit(run) for _ in range(2)]
+        hang.release()
+        assert first.result(GUARD) == 1
+        for future in others:
+            error = future.exception(GUARD)
+            assert isinstance(error, PolicyFailed)
+            assert isinstance(error.__cause__, LookupError)
+        assert server.call(lambda: 2) == 2
+
+
+def test_observers_may_come_from_a_generator() -> None:
+    """They are looked at once, and kept."""
+    recorder = Recorder()
+    with Server(run, observers=(o for o in [recorder])) as server:
+        server.call(lambda: 1)
+    assert [fact.hook for fact in recorder.facts] == ["arrived", "started", "answered"]
+
+
+def test_work_whose_caller_has_left_has_no_time_left() -> None:
+    """So a checkpoint ends it, though no deadline has passed."""
+    begun, left = threading.Event(), threading.Event()
+    seen: Future[Any] = Future()
+
+    def work() -> None:
+        begun.set()
+        left.wait(GUARD)
+        try:
+            checkpoint()
+        except BaseException as error:
+            seen.set_result((remaining(), type(error)))
+
+    with Server(work, GatewayTimeout(60)) as server:
+        future = server.submit()
+        assert begun.wait(GUARD)
+        assert future.cancel()
+        left.set()
+        assert seen.result(GUARD) == (0.0, Withdrawn)
+
+
+def test_a_stream_that_is_left_is_closed_at_once() -> None:
+    """Its cleanup runs in the worker and does not wait for somebody to drop the generator."""
+    kept: list[Any] = []
+    closed = threading.Event()
+
+    class Items:
+        def __init__(self) -> None:
+            kept.append(self)
+
+        def __iter__(self) -> Items:
+            return self
+
+        def __next__(self) -> int:
+            return 1
+
+        def close(self) -> None:
+            closed.set()
+
+    def stream() -> Iterator[int]:
+        yield 0
+
+    with Server(stream) as server:
+        items = server.callers.iterate(Items, (), {})
+        assert next(items) == 1
+        items.close()
+        assert closed.wait(GUARD)

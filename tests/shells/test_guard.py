@@ -7,6 +7,7 @@ import functools
 import gc
 import inspect
 import pickle
+import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -205,8 +206,10 @@ def test_methods_are_bound_as_before(name: str, result: Any) -> None:
     model: Any = Child(2)
     method = getattr(model, name)
     assert method(3) == result
-    assert method.submit(3).result(GUARD) == result
-    assert asyncio.run(method.acall(3)) == result
+    # From 3.13 on a classmethod hands out a plain method, whose attributes know no class.
+    if name != "of_class_inside" or sys.version_info < (3, 13):
+        assert method.submit(3).result(GUARD) == result
+        assert asyncio.run(method.acall(3)) == result
     if name == "predict":
         assert Model.predict(model, 3) == 6
     else:

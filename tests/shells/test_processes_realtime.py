@@ -70,7 +70,7 @@ def test_a_forked_child_begins_anew() -> None:
     out = run(
         """
         import os, threading
-        from timeouts import ExecutionTimeout, Server, guard
+        from timeouts import ExecutionTimeout, Server, ShuttingDown, guard
 
         hung = threading.Event()
 
@@ -85,6 +85,8 @@ def test_a_forked_child_begins_anew() -> None:
         async def apredict(x):
             return x
 
+        closed = Server(predict.__wrapped__)
+        closed.close()
         predict.submit("hang")
         assert apredict.submit(1).result(20) == 1
         hung.wait()
@@ -94,7 +96,10 @@ def test_a_forked_child_begins_anew() -> None:
             assert predict("in the child") == "in the child"
             assert predict.submit(2).result(20) == 2
             assert apredict.submit(3).result(20) == 3
-            os._exit(7)
+            try:
+                closed.call(4)
+            except ShuttingDown:
+                os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         assert predict.server.stats().running == 1
         assert apredict.submit(4).result(20) == 4
@@ -108,8 +113,10 @@ def test_ctrl_c_ends_a_blocked_call() -> None:
     """KeyboardInterrupt comes out of the call, as itself, and the job is withdrawn."""
     with start(
         """
-        import threading, time
+        import signal, threading, time
         from timeouts import GatewayTimeout, guard
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever ran us may ignore it
 
         @guard(GatewayTimeout(60))
         def hang():

@@ -53,6 +53,6 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_the_package_under_test_is_the_one_that_was_meant() -> None:
     """`make check` sets the variable: then a wheel was installed, and `src/` must not have got in its way."""
     expected = Path(__file__).resolve().parents[2] / "src"
-    if os.environ.get("TIMEOUTS_TESTED_AS") == "wheel":
+    if os.environ.get("TESTED_AS") == "wheel":
         expected = Path(sysconfig.get_path("purelib")).resolve()
     assert package().parent == expected

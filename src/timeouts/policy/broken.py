@@ -31,7 +31,7 @@ class Broken(Policy):
         """Return the error that names the policy, the job and what went wrong."""
         running = math.isfinite(job.started)
         failed = PolicyFailed(
-            f"{self.policy!r}.deadline failed on {job!r}: {type(self.cause).__name__}: {self.cause}",
+            f"{self.policy!r} failed on {job!r}: {type(self.cause).__name__}: {self.cause}",
             policy=self.policy,
             elapsed=now - job.arrived,
             started=running,

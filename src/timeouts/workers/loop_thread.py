@@ -21,7 +21,11 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=_run, args=(self.loop,), name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads
+            self.loop.close()
+            raise
         self._stop = weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
         self._stop.atexit = False
 
@@ -29,10 +33,6 @@ class LoopThread:
         """Stop the loop once its remaining tasks are done."""
         if self._stop.detach():
             self.loop.call_soon_threadsafe(_stop_when_done, self.loop)
-
-    def join(self, seconds: float) -> None:
-        """Wait for the thread to end."""
-        self._thread.join(seconds)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -82,9 +82,17 @@ class TaskPool:
             return
         with self._homing:  # so that a close() finds the call on its way, or is found by it
             if not self._closed:
-                self._start_on(self._home(), call)
+                self._start_at_home(call)
                 return
         self._end(call, Outcome(error=call.error))
+
+    def _start_at_home(self, call: Call) -> None:
+        try:
+            home = self._home()
+        except RuntimeError as no_more_threads:
+            self._end(call, Outcome(error=no_more_threads))
+        else:
+            self._start_on(home, call)
 
     def cancel(self, call: Call) -> None:
         """Cancel the call's task; one that is yet to be made sees by itself that it is not wanted."""
@@ -104,7 +112,11 @@ class TaskPool:
 
     def _start_on(self, loop: AbstractEventLoop, call: Call) -> None:
         call.loop = loop
-        self._on(loop, self._spawn, call)
+        if loop.get_task_factory() is not None and running_loop() is loop:
+            # An eager one would run the job here, its end would start the next, and so on down the stack.
+            loop.call_soon(self._spawn, call, loop)
+        else:
+            self._on(loop, self._spawn, call)
 
     def _on(
         self, loop: AbstractEventLoop, act: Callable[[Call, AbstractEventLoop], None], call: Call
@@ -115,7 +127,12 @@ class TaskPool:
         try:
             loop.call_soon_threadsafe(act, call, loop)
         except RuntimeError:
-            lost = WorkerLost("the event loop of the job is closed", started=True, work="stopped")
+            started = call.task is not None
+            lost = WorkerLost(
+                "the event loop of the job is closed",
+                started=started,
+                work="stopped" if started else "never started",
+            )
             self._end(call, Outcome(error=lost))
 
     def _home(self) -> AbstractEventLoop:
@@ -153,6 +170,7 @@ class TaskPool:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             outcome = failure(error)
         self._end(call, outcome)
+        del call, outcome  # this frame may live on behind a traceback's; see `failure`
 
     async def _run_stream(self, call: Call) -> None:
         SERVING.set(call)
@@ -162,6 +180,7 @@ class TaskPool:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             outcome = failure(error)
         self._end(call, outcome)
+        del call, outcome  # this frame may live on behind a traceback's; see `failure`
 
     async def _produce(self, call: Call) -> None:
         call.demand = demand = LoopGate(asyncio.get_running_loop())
@@ -180,6 +199,11 @@ class TaskPool:
             return
         call.ended = True
         call.task = None
+        cancelled = isinstance(outcome.error, asyncio.CancelledError)
+        if cancelled and call.phase is RUNNING and not isinstance(call.gate, LoopGate):
+            # Its caller has no loop and has cancelled nothing: a bare CancelledError would tell him lies.
+            lost = WorkerLost("the task was cancelled from outside", started=True, work="stopped")
+            outcome = Outcome(error=lost)
         self.shell.finish(call, outcome)
 
     def _seal(self, call: Call, _: asyncio.Task[Any]) -> None:

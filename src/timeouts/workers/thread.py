@@ -17,6 +17,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -96,7 +97,7 @@ class ThreadPool:
         self._idle: deque[None] = deque()
         self._numbers = itertools.count(1)
         self._threads: list[threading.Thread] = []
-        self._growing = threading.Lock()
+        self._opening = threading.RLock()  # re-entered where a garbage collection calls back
         self._retire = weakref.finalize(self, _retire, self._jobs, self._threads)
         self._retire.atexit = False  # daemon threads need no farewell
         self._closed = False
@@ -104,29 +105,19 @@ class ThreadPool:
     def start(self, call: Call) -> None:
         """Hand the call to an idle thread, or to a new one."""
         try:
-            if not self.full:
-                self._claim()
+            with self._opening:  # so that no call comes behind the farewell
+                if self._closed:
+                    self._new_thread(_serve_last, (self, call)).start()
+                else:
+                    self._claim()
+                    self._jobs.put((self, call))
         except RuntimeError as no_more_threads:
             self.shell.finish(call, Outcome(error=no_more_threads))
-            return
-        self._jobs.put((self, call))
-        if self._closed:  # in between: the threads may have gone, or may miss one farewell
-            self._add_thread()
-            _retire(self._jobs, self._threads)
 
     def settle(self) -> None:
         """Count the thread that calls this as idle."""
         if not self.full:
             self._idle.append(None)
-
-    def _claim(self) -> None:
-        try:
-            self._idle.pop()
-        except IndexError:
-            with self._growing:
-                if not self.full:
-                    self._add_thread()
-                    self.full = len(self._threads) >= self._slots
 
     def cancel(self, call: Call) -> None:
         """Wake a stream that waits for its consumer; nothing else in a thread can be stopped."""
@@ -138,18 +129,24 @@ class ThreadPool:
 
     def close(self) -> None:
         """Let every thread end after its present call."""
-        self._closed = True
-        self._retire()
+        with self._opening:
+            self._closed = True
+            self._retire()
 
-    def _add_thread(self) -> None:
-        thread = threading.Thread(
-            target=_work,
-            args=(self._jobs,),
-            name=f"{self._name}-{next(self._numbers)}",
-            daemon=True,
-        )
-        thread.start()
-        self._threads.append(thread)
+    def _claim(self) -> None:
+        if self.full:
+            return
+        try:
+            self._idle.pop()
+        except IndexError:
+            thread = self._new_thread(_work, (self._jobs,))
+            thread.start()
+            self._threads.append(thread)
+            self.full = len(self._threads) >= self._slots
+
+    def _new_thread(self, target: Callable[..., None], args: tuple[Any, ...]) -> threading.Thread:
+        name = f"{self._name}-{next(self._numbers)}"
+        return threading.Thread(target=target, args=args, name=name, daemon=True)
 
 
 def _work(jobs: Jobs) -> None:
@@ -164,6 +161,11 @@ def _work(jobs: Jobs) -> None:
             pool.settle()
             _finish(pool, call, outcome)
         del job, pool, call, outcome
+
+
+def _serve_last(pool: ThreadPool, call: Call) -> None:
+    """Serve a call that was on its way when the pool was closed."""
+    _finish(pool, call, call.take_context().run(_serve, pool, call))
 
 
 def _finish(pool: ThreadPool, call: Call, outcome: Outcome) -> None:
@@ -182,6 +184,7 @@ def _serve(pool: ThreadPool, call: Call) -> Outcome:
     if call.phase is not RUNNING:  # answered before its work began
         return Outcome(error=call.error)
     SERVING.set(call)
+    call.thread = threading.get_ident()
     try:
         return pool.run(pool.shell, call)
     finally:
