@@ -10,17 +10,22 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import wrapt
 
+from timeouts.clock import Clock
+from timeouts.deadline import Seconds
+from timeouts.discipline import Discipline
 from timeouts.guarded import Decorator
+from timeouts.observe import Observer
 from timeouts.policy import Policy
 from timeouts.policy.base import Composable
 from timeouts.server import Server
 from timeouts.stack import Stack
+from timeouts.workers import WorkerKind
 
 if TYPE_CHECKING:  # generic to a type checker alone: at run time only the newest wrapt has them so
     BoundFunctionWrapper = wrapt.BoundFunctionWrapper[Any, Any]
@@ -30,7 +35,19 @@ else:
     FunctionWrapper = wrapt.FunctionWrapper
 
 
-def guard(limits: Policy | Stack | None = None, **options: Any) -> Decorator:
+class Options(TypedDict, total=False):
+    """What a guard passes on to its `Server`."""
+
+    slots: float | None
+    workers: str | WorkerKind | None
+    capacity: float
+    discipline: Callable[[], Discipline]
+    observers: Iterable[Observer]
+    clock: Clock
+    drain_timeout: Seconds
+
+
+def guard(limits: Policy | Stack | None = None, **options: Unpack[Options]) -> Decorator:
     """Make a decorator that runs a function under limits, with a queue and workers of its own.
 
     The decorated function is called as before: `predict(x)` blocks (an `async def` returns its
@@ -110,7 +127,7 @@ class Guard(FunctionWrapper, _Calls):
     """A function under limits; made by `guard`. Its server starts no worker before the first call."""
 
     def __init__(
-        self, handler: Callable[..., Any], limits: Policy | Stack | None, options: dict[str, Any]
+        self, handler: Callable[..., Any], limits: Policy | Stack | None, options: Options
     ) -> None:
         server = GuardServer(handler, limits, **options)
 

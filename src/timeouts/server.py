@@ -151,6 +151,9 @@ class Server:
     ) -> Future[Any]:
         """Do as `call` and return a future at once. Cancelling the future withdraws the job.
 
+        Its callbacks run in the worker that finished, as those of `concurrent.futures` do: one that
+        blocks holds that worker up.
+
         Raises:
             TypeError: the handler gives a stream, which has no single result.
         """
@@ -195,18 +198,23 @@ class Server:
         self._shell.timer.close()
 
     def __enter__(self) -> Self:
-        """Use the server for the length of a block."""
+        """Use the server for the length of a block.
+
+        Raises:
+            RuntimeError: the handler is async and so is the block; leaving it could not wait.
+        """
+        if self._handler.is_async and running_loop() is not None:
+            raise RuntimeError(f"inside a coroutine write `async with` for {self!r}")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        """Drain and close; after an exception, close at once."""
-        blocks_itself = self._handler.is_async and running_loop() is not None
-        if kind is None and not blocks_itself:
+        """Drain and close; after an exception, close at once. Cancelled tasks are waited for."""
+        if kind is None:
             self.drain(self._drain_timeout)
         self.close()
-        if self._kind.stop_mode != "abandon" and not blocks_itself:
+        if self._kind.stop_mode != "abandon":
             self._wait_until(self._nothing_abandoned, self._drain_timeout)
 
     async def __aenter__(self) -> Self:

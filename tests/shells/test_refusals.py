@@ -110,7 +110,7 @@ def test_guard_without_parentheses() -> None:
 def test_an_unknown_option_is_a_type_error() -> None:
     """As for any function, and at decoration."""
     with pytest.raises(TypeError, match="slot"):
-        guard(slot=3)(handler)
+        guard(slot=3)(handler)  # type: ignore[call-arg]
 
 
 def test_workers_must_fit_the_handler() -> None:

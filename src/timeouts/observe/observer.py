@@ -19,6 +19,8 @@ logger = logging.getLogger("timeouts")
 class Observer:
     """Hooks, called outside the server's lock, in the thread in which the thing happened.
 
+    `arrived` is a job's first; where threads race, the others may come in any order.
+
     `now` is the instant on the server's clock at which it was decided; the caller is told right after
     `answered`. Treat the job as read-only; a server's jobs carry the handler's `args` and `kwargs`.
     """

@@ -43,7 +43,8 @@ class ThreadWorkers:
 
     Cannot do: stop a thread. A handler that never returns holds its slot for ever, and one that
     computes slows down every other thread (CPython's GIL). C code that holds the GIL delays even the
-    answer to the caller. `checkpoint()` lets a handler stop itself; process workers are the remedy.
+    answer to the caller. `checkpoint()` lets a handler stop itself. A `def` that returns a coroutine
+    is not awaited: make it `async def`.
     """
 
     stop_mode: StopMode = "abandon"
