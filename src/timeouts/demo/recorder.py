@@ -81,6 +81,7 @@ class Recorder(Observer):
         self._records = {request.number: Record(request) for request in requests}
         self._coming = iter(self._records.values())
         self._of: dict[Hashable, Record] = {}
+        self._jobs: dict[Hashable, Job] = {}
         self._clock = clock
         self._start = start
         self._lock = threading.Lock()
@@ -90,14 +91,12 @@ class Recorder(Observer):
         with self._lock:
             record = self._of[job.key] = next(self._coming)
             record.arrived = now - self._start
-            record.deadline = job.expires - self._start
+            self._jobs[job.key] = job
 
     def started(self, job: Job, now: float) -> None:
         """A worker takes it, which gives it the deadline of its second stage."""
         with self._lock:
-            record = self._of[job.key]
-            record.started = now - self._start
-            record.deadline = job.expires - self._start
+            self._of[job.key].started = now - self._start
 
     def answered(self, job: Job, outcome: Outcome, now: float) -> None:
         """An outcome of the work itself means that the work is over."""
@@ -122,6 +121,8 @@ class Recorder(Observer):
     def seen(self) -> tuple[Record, ...]:
         """Return copies of the records of all requests that have arrived, in that order."""
         with self._lock:
+            for key, record in self._of.items():
+                record.deadline = self._jobs[key].expires - self._start
             return tuple(copy.copy(record) for record in self._of.values())
 
     @property
