@@ -16,7 +16,7 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 from timeouts.call import NOTHING, Call, Submission
-from timeouts.current import SERVING, remaining
+from timeouts.current import SERVING, checkpoint, remaining
 from timeouts.deadline import Seconds, seconds
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, Shape
@@ -52,7 +52,8 @@ class Callers:
         """Block until the result is there."""
         if self._is_async:
             self._refuse_own_loop()
-        elif self._within(invocation):
+        elif (serving := SERVING.get()) is not None and self._within(serving, invocation):
+            checkpoint()
             return invocation[0](*invocation[1], **invocation[2])
         call = self._call(Call, Gate(), *invocation)
         shell = self._shell
@@ -87,7 +88,8 @@ class Callers:
         """Yield the items as they are asked for; the job arrives with the first request."""
         if self._is_async:
             self._refuse_own_loop()
-        elif self._within(invocation):
+        elif (serving := SERVING.get()) is not None and self._within(serving, invocation):
+            checkpoint()
             return (yield from invocation[0](*invocation[1], **invocation[2]))
         call = self._call(Call, Gate(), *invocation)
         call.timed = True
@@ -159,19 +161,13 @@ class Callers:
         call.callers = self
         return call
 
-    def _within(self, invocation: tuple[Any, ...]) -> bool:
+    def _within(self, serving: Call, invocation: tuple[Any, ...]) -> bool:
         """Tell whether a handler calls itself, without a budget or priority of its own.
 
-        It then runs on in the slot that it holds, under the limits of the job that it is: waiting
-        for another slot, level by level, a recursive function would wait for itself.
+        It then runs on in the slot that it holds, under the limits of the job that it is, or ends
+        there if no time is left: waiting for another slot, level by level, it would wait for itself.
         """
-        serving = SERVING.get()
-        return (
-            serving is not None
-            and serving.thread == get_ident()
-            and serving.callers is self
-            and not any(invocation[3:])
-        )
+        return serving.thread == get_ident() and serving.callers is self and not any(invocation[3:])
 
     def _leave(self, call: Call) -> None:
         if call.outcome is None:

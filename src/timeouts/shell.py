@@ -169,6 +169,9 @@ class Shell:
                 bell.ring()
 
     def _carry_out(self, commands: Commands, now: float) -> None:
+        if len(commands) == 1:  # as nearly always on the hot path: no other answer hangs on it
+            self._obeying[type(commands[0])](commands[0], now)
+            return
         rest = iter(commands)
         try:
             for command in rest:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.shells.interruptible import InterruptibleClock
-from tests.shells.recorder import GUARD, Recorder
+from tests.shells.recorder import GUARD, Recorder, error_of
 from timeouts import (
     FIFO,
     ExecutionTimeout,
@@ -253,6 +253,24 @@ def test_a_handler_that_calls_itself_runs_on_in_its_slot() -> None:
     assert down.server.stats().arrived == walk.server.stats().arrived == 1
     down.close()
     walk.close()
+
+
+def test_a_handler_that_calls_itself_when_its_time_is_up_ends_there() -> None:
+    """Its caller has been told; going deeper would only hold the slot for longer."""
+    clock, ended = ManualClock(), Recorder()
+
+    @guard(GatewayTimeout(5), slots=1, clock=clock, observers=[ended])
+    def down(depth: int) -> int:
+        clock.advance(2)
+        return down(depth + 1)
+
+    with pytest.raises(GatewayTimeoutError):
+        down(0)
+    ended.wait_for("late", 1)
+    (late,) = ended.of("late")
+    assert isinstance(error_of(late), GatewayTimeoutError)
+    assert clock.now() == 6
+    down.close()
 
 
 def test_a_call_with_a_budget_to_the_handlers_own_server_is_a_job_of_its_own() -> None:
