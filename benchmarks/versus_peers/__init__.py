@@ -1,0 +1,1 @@
+"""Process workers against every peer: one file per peer, the rows that measure them, the floors."""
