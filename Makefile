@@ -11,6 +11,8 @@ PYTHON := $(firstword $(foreach p,python3 python3.15 python3.14 python3.13 pytho
 endif
 
 WHEEL_VENV := build/wheel-venv
+# A worker for each core, at most 4. Later options win: make test ARGS="-n0 --pdb" runs them in this process.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 TYPED := $(foreach folder,src tests examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 # These decide, so every branch of theirs is taken by a test.
 COVERED := core deadline discipline/* heap job policy/* stack
@@ -37,7 +39,7 @@ demo: $(VENV)/.demo ## See the two stages of a request, on real input
 	@$(BIN)/timeouts demo $(ARGS)
 
 test: $(VENV)/.test ## Run the tests (HYPOTHESIS_PROFILE=ci looks harder)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # ── what a change must pass ──────────────────────────────────────────────────────────────────────
 
@@ -75,7 +77,7 @@ test-wheel: wheel ## Run the tests against the installed wheel, with the coverag
 	@$(WHEEL_VENV)/bin/python -m pip --disable-pip-version-check -qq install \
 	  "$$(ls dist/*.whl)[demo,testing]" --group test
 	env -u PYTHONPATH TESTED_AS=wheel COVERAGE_FILE=build/.coverage \
-	  $(WHEEL_VENV)/bin/python -m coverage run -m pytest $(ARGS)
+	  $(WHEEL_VENV)/bin/python -m pytest --cov --cov-report= $(PARALLEL) $(ARGS)
 	@printf 'branch coverage of the whole package: '
 	@COVERAGE_FILE=build/.coverage $(WHEEL_VENV)/bin/python -m coverage report --format=total
 	COVERAGE_FILE=build/.coverage $(WHEEL_VENV)/bin/python -m coverage report --fail-under=100 \

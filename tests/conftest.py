@@ -1,7 +1,12 @@
 """How hard Hypothesis looks: `HYPOTHESIS_PROFILE=ci` for many examples, `dev` (the default) for a quick answer."""
 
 import os
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import cast
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline in either: how long an example takes is for the benchmarks to say, not for the tests.
@@ -15,3 +20,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # a loaded machine is no failure
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Leave addresses out of ids (`ids=repr` shows them): each process has others, and pytest-xdist wants the same ids."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if callable(ids := mark.kwargs.get("ids")):
+            cast("dict[str, object]", mark.kwargs)["ids"] = partial(without_address, ids)
+
+
+def without_address(ids: Callable[[object], object], value: object) -> object:
+    """Call what makes ids; what it returns as no string is for pytest to judge."""
+    told = ids(value)
+    return ADDRESS.sub("", told) if isinstance(told, str) else told

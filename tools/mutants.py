@@ -6,7 +6,8 @@
 
 Runs mutmut on a copy of the tree in a temporary folder, with the tests of `tests/core` and those
 of `tests/unit` that are about the pure modules. A survivor that `tests/mutants_survivors.md` does
-not list with a reason is printed, and makes the exit status 1.
+not list with a reason is printed and makes the exit status 1; so does a row of that list whose
+mutant does not survive, or is no longer made.
 """
 
 import re
@@ -14,6 +15,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,19 +71,53 @@ class Mutant(NamedTuple):
     new: str
 
 
+class Names(NamedTuple):
+    """What mutmut calls the mutants that were not killed."""
+
+    survived: list[str]
+    hung: list[str]
+
+
 def main(files: list[str]) -> int:
     """Run, print what survived, and say whether all of that was known."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = Path(folder)
         prepare(tree, files or list(FILES))
         mutmut(tree, "run", "--max-children", "2")
-        survivors = [examine(tree, name) for name in names_of_survivors(tree)]
-    known = listed()
+        names = sort(mutmut(tree, "results"))
+        survivors = [examine(tree, name) for name in names.survived]
+        hung = [examine(tree, name) for name in names.hung]
+    return judge(survivors, hung, listed(LIST.read_text(encoding="utf-8")), files)
+
+
+def judge(
+    survivors: Sequence[Mutant],
+    hung: Iterable[Mutant],
+    known: Collection[Mutant],
+    files: Sequence[str] = (),
+) -> int:
+    """Print how survivors and list differ; return 1 if they do.
+
+    A mutant that hung was noticed, but on another machine it may be only slow: its row is not stale.
+    Rows of other files than those that were mutated (none named: all) are left alone.
+    """
+    unlisted = [mutant for mutant in survivors if mutant not in known]
+    seen = {*survivors, *hung}
+    stale = [mutant for mutant in known if mutant not in seen and was_mutated(mutant, files)]
     for mutant in survivors:
-        print(f"{'known   ' if mutant in known else 'SURVIVED'} {row(mutant)}")
-    unknown = [mutant for mutant in survivors if mutant not in known]
-    print(f"{len(survivors)} survived, {len(unknown)} of them not listed in {LIST.name}")
-    return bool(unknown)
+        print(f"{'SURVIVED' if mutant in unlisted else 'known   '} {row(mutant)}")
+    for mutant in stale:
+        print(f"STALE    {row(mutant)}")
+    print(
+        f"{len(survivors)} survived, {len(unlisted)} of them not listed in {LIST.name}; "
+        f"{len(stale)} stale rows there"
+    )
+    return 1 if unlisted or stale else 0
+
+
+def was_mutated(mutant: Mutant, files: Sequence[str]) -> bool:
+    """Tell whether a mutant's file is one of those named."""
+    return not files or any(fnmatchcase(mutant.file, f"src/timeouts/{name}") for name in files)
 
 
 def prepare(tree: Path, files: list[str]) -> None:
@@ -109,10 +146,13 @@ def mutmut(tree: Path, *args: str) -> str:
     return done.stdout or ""
 
 
-def names_of_survivors(tree: Path) -> list[str]:
-    """Return what mutmut calls them, those included that no test reached; a hang is noticed, too."""
-    lines = [line.strip().partition(": ") for line in mutmut(tree, "results").splitlines()]
-    return [name for name, _, status in lines if status not in {"", "killed", "timeout"}]
+def sort(results: str) -> Names:
+    """Read what `mutmut results` says; one that no test reached has survived."""
+    lines = [line.strip().partition(": ") for line in results.splitlines()]
+    return Names(
+        [name for name, _, status in lines if status not in {"", "killed", "timeout"}],
+        [name for name, _, status in lines if status == "timeout"],
+    )
 
 
 def examine(tree: Path, name: str) -> Mutant:
@@ -131,15 +171,15 @@ def examine(tree: Path, name: str) -> Mutant:
 
 def row(mutant: Mutant) -> str:
     """Write a mutant as the list does, but for the reason."""
-    source = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()
+    path = ROOT / mutant.file
+    source = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     lines = (n for n, line in enumerate(source, 1) if mutant.old.startswith(line.strip() or "?"))
     return f"| `{mutant.file}:{next(lines, 1)}` | `{mutant.old}` → `{mutant.new}` |"
 
 
-def listed() -> set[Mutant]:
-    """Return the survivors that are listed with a reason."""
-    text = LIST.read_text(encoding="utf-8") if LIST.exists() else ""
-    return {Mutant(**found.groupdict()) for found in _ROW.finditer(text)}
+def listed(text: str) -> list[Mutant]:
+    """Return the survivors that a list names with a reason, in its order."""
+    return [Mutant(**found.groupdict()) for found in _ROW.finditer(text)]
 
 
 if __name__ == "__main__":

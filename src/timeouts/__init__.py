@@ -10,11 +10,14 @@ from timeouts.errors import (
     FirstItemTimeoutError,
     GatewayTimeoutError,
     IdleTimeoutError,
+    PayloadError,
     PolicyFailed,
     QueueFull,
     QueueTimeoutError,
     Rejected,
     ShuttingDown,
+    StartupFailed,
+    StartupTimeoutError,
     TimeoutsError,
     TooManyAbandoned,
     Withdrawn,
@@ -34,9 +37,10 @@ from timeouts.policy import (
     policy,
 )
 from timeouts.server import Server, Stats
+from timeouts.soft import SoftTimeout
 from timeouts.stack import Stack, UselessPolicyWarning
 from timeouts.statuses import STATUSES, Status, Statuses
-from timeouts.workers import TaskWorkers, ThreadWorkers
+from timeouts.workers import ProcessWorkers, TaskWorkers, ThreadWorkers
 
 __all__ = [
     "Clock",
@@ -57,10 +61,12 @@ __all__ = [
     "LIFO",
     "Observer",
     "Outcome",
+    "PayloadError",
     "Phase",
     "Policy",
     "PolicyFailed",
     "Priority",
+    "ProcessWorkers",
     "QueueFull",
     "QueueTimeout",
     "QueueTimeoutError",
@@ -68,7 +74,10 @@ __all__ = [
     "STATUSES",
     "Server",
     "ShuttingDown",
+    "SoftTimeout",
     "Stack",
+    "StartupFailed",
+    "StartupTimeoutError",
     "Stats",
     "Status",
     "Statuses",

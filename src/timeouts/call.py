@@ -40,6 +40,7 @@ class Call(Job):
         eager: whether its caller is arriving just now, on the loop of the work: it may begin at once.
         loop, task, ended: a task worker's own notes.
         thread: the thread that runs it, a thread worker's own note.
+        request, worker: what is sent, and to whom: a process worker's own notes.
     """
 
     __slots__ = (
@@ -57,9 +58,11 @@ class Call(Job):
         "kwargs",
         "loop",
         "outcome",
+        "request",
         "task",
         "thread",
         "timed",
+        "worker",
     )
 
     def __init__(  # noqa: PLR0917 - positional, because keywords cost time on the hot path
@@ -88,6 +91,8 @@ class Call(Job):
         self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[None] | None = None
         self.thread = 0
+        self.request: Any = None
+        self.worker: Any = None
         self.timed = False
         self.eager = False
         self.ended = False

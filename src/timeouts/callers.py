@@ -39,6 +39,9 @@ class Callers:
         self._handler = handler
         self._is_async = handler.is_async
         self._keys = itertools.count(1)
+        self._gate = shell.pool.blocking_gate
+        self._loop_gate = shell.pool.loop_gate
+        self._pack = shell.pool.pack
         self.blocking = self.iterate if handler.is_stream else self.run
         self.awaiting = self.aiterate if handler.is_stream else self.arun
         self.native = {
@@ -50,12 +53,13 @@ class Callers:
 
     def run(self, *invocation: Any) -> Any:
         """Block until the result is there."""
+        serving = SERVING.get()
         if self._is_async:
             self._refuse_own_loop()
-        elif (serving := SERVING.get()) is not None and self._within(serving, invocation):
+        elif serving is not None and self._within(serving, invocation):
             checkpoint()
             return invocation[0](*invocation[1], **invocation[2])
-        call = self._call(Call, Gate(), *invocation)
+        call = self._call(Call, self._gate(), serving, *invocation)
         shell = self._shell
         try:
             shell.arrive(call)
@@ -65,15 +69,16 @@ class Callers:
             self._leave(call)
             raise
         finally:
-            del call  # it refers to the error, whose traceback refers to this frame
+            del call, serving  # they may refer to the error, whose traceback refers to this frame
 
     async def arun(self, *invocation: Any) -> Any:
         """Suspend until the result is there."""
-        gate = LoopGate(asyncio.get_running_loop())
-        call = self._call(Call, gate, *invocation)
+        gate = self._loop_gate(asyncio.get_running_loop())
+        serving = SERVING.get()
+        call = self._call(Call, gate, serving, *invocation)
         shell = self._shell
         try:
-            call.eager = SERVING.get() is None  # nested ones would pile up on one stack
+            call.eager = serving is None  # nested ones would pile up on one stack
             shell.arrive(call)
             call.eager = False
             await shell.wait_async(call)
@@ -82,16 +87,17 @@ class Callers:
             self._leave(call)
             raise
         finally:
-            del call
+            del call, serving
 
     def iterate(self, *invocation: Any) -> Generator[Any, None, Any]:
         """Yield the items as they are asked for; the job arrives with the first request."""
+        serving = SERVING.get()
         if self._is_async:
             self._refuse_own_loop()
-        elif (serving := SERVING.get()) is not None and self._within(serving, invocation):
+        elif serving is not None and self._within(serving, invocation):
             checkpoint()
             return (yield from invocation[0](*invocation[1], **invocation[2]))
-        call = self._call(Call, Gate(), *invocation)
+        call = self._call(Call, self._gate(), serving, *invocation)
         call.timed = True
         shell = self._shell
         try:
@@ -104,12 +110,12 @@ class Callers:
                 shell.resume(call)
         finally:
             self._leave(call)
-            del call
+            del call, serving
 
     async def aiterate(self, *invocation: Any) -> AsyncGenerator[Any, None]:
         """Yield the items as they are asked for; the job arrives with the first request."""
-        gate = LoopGate(asyncio.get_running_loop())
-        call = self._call(Call, gate, *invocation)
+        gate = self._loop_gate(asyncio.get_running_loop())
+        call = self._call(Call, gate, SERVING.get(), *invocation)
         call.timed = True
         shell = self._shell
         try:
@@ -132,7 +138,7 @@ class Callers:
                 f"{self._handler.name} gives a stream, which has no single result: "
                 "iterate over call() or acall()"
             )
-        call = self._call(Submission, None, *invocation)
+        call = self._call(Submission, None, SERVING.get(), *invocation)
         call.timed = True
         call.future.leave = functools.partial(self._leave, call)
         self._shell.arrive(call)
@@ -142,6 +148,7 @@ class Callers:
         self,
         kind: type[AnyCall],
         gate: Gate | LoopGate | None,
+        serving: Call | None,
         function: Callable[..., Any],
         args: Any,
         kwargs: Any,
@@ -151,7 +158,7 @@ class Callers:
         clock = self._shell.clock
         now = clock.now()
         # A nested call shares the tightest deadline of the one around it.
-        allowed = math.inf if SERVING.get() is None else remaining()
+        allowed = math.inf if serving is None else remaining()
         if budget is not None:
             allowed = min(allowed, seconds(budget, "budget"))
         if type(priority) is not float or math.isnan(priority):
@@ -159,6 +166,8 @@ class Callers:
         call = kind(next(self._keys), function, args, kwargs, gate, clock, now + allowed, priority)
         call.arrived = now
         call.callers = self
+        if self._pack is not None:
+            self._pack(call)
         return call
 
     def _within(self, serving: Call, invocation: tuple[Any, ...]) -> bool:
@@ -167,7 +176,11 @@ class Callers:
         It then runs on in the slot that it holds, under the limits of the job that it is, or ends
         there if no time is left: waiting for another slot, level by level, it would wait for itself.
         """
-        return serving.thread == get_ident() and serving.callers is self and not any(invocation[3:])
+        if serving.thread != get_ident() or any(invocation[3:]):
+            return False
+        if serving.callers is None:  # in a worker process, which knows its handler only
+            return bool(serving.function == invocation[0])
+        return serving.callers is self
 
     def _leave(self, call: Call) -> None:
         if call.outcome is None:

@@ -3,6 +3,7 @@
 Every input takes `now` and returns the commands that the shell must obey, in order:
 
     in    arrive · finish · progress · resume · withdraw · tick · drain · close
+          enlist · dismiss · withhold, where slots come and go with their workers
     out   Start(jobs) | Reply(job, outcome) | Cancel(jobs) | Late(job, outcome);  next_timer()
 
 Laws, each a property test of that name:
@@ -20,6 +21,7 @@ Laws, each a property test of that name:
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -122,7 +124,9 @@ class Core:
         self.arrived = 0
         self.outcomes: Counter[str] = Counter()
         self.open = True
+        self.withheld: TimeoutsError | None = None
         self._limit = stack.limit
+        self._discipline = discipline
         self._waiting = discipline()
         self._jobs: dict[Hashable, Job] = {}
         self._timers: Heap[Job] = Heap()
@@ -157,7 +161,7 @@ class Core:
         job.arrived = now
         self.arrived += 1
         room = self._has_room()
-        if not (room and self.open) and (refusal := self._refusal()):
+        if not (room and self.open and not self.withheld) and (refusal := self._refusal()):
             job.move(REFUSE)
             self._answer_error(job, refusal, out)
             return out
@@ -172,7 +176,13 @@ class Core:
         return out
 
     def finish(
-        self, key: Hashable, outcome: Outcome, now: float, work: Work = "stopped"
+        self,
+        key: Hashable,
+        outcome: Outcome,
+        now: float,
+        work: Work = "stopped",
+        *,
+        vacate: bool = False,
     ) -> Commands:
         """The work of a job is known to be over: free its slot, answer if nobody has yet.
 
@@ -181,9 +191,12 @@ class Core:
             outcome: what the handler returned or raised.
             now: the present instant.
             work: how the work ended; told by the error, if the caller was given one before.
+            vacate: whether the slot is gone with its worker, until another is enlisted.
         """
         job = self._jobs[key]
         out = self._pass_time(now)
+        if vacate:
+            self.slots -= 1
         if job.move(FINISH):
             self.running -= 1
             self._answer(job, outcome, "completed" if outcome.error is None else "failed", out)
@@ -228,6 +241,32 @@ class Core:
         """Let time pass and nothing else."""
         return self._pass_time(now)
 
+    def enlist(self, now: float) -> Commands:
+        """A worker has come, and a slot with it."""
+        out = self._pass_time(now)
+        self.slots += 1
+        self.withheld = None
+        self._grant(out)
+        return out
+
+    def dismiss(self, now: float) -> Commands:
+        """The worker of a free slot is gone, and the slot with it; nothing if no slot is free."""
+        out = self._pass_time(now)
+        if self.free >= 1:
+            self.slots -= 1
+        return out
+
+    def withhold(self, error: TimeoutsError, now: float) -> Commands:
+        """No worker is there, and none will be soon: say so to all who wait, and who come later.
+
+        The next worker to be enlisted ends it.
+        """
+        out = self._pass_time(now)
+        self.withheld = error
+        self._waiting = self._discipline()
+        self._turn_away(lambda: copy.copy(error), out)
+        return out
+
     def drain(self, now: float) -> Commands:
         """Take no new work; what waits and runs goes on."""
         out = self._pass_time(now)
@@ -263,6 +302,8 @@ class Core:
     def _refusal(self) -> TimeoutsError | None:
         if not self.open:
             return ShuttingDown("the server is shutting down and takes no new work")
+        if self.withheld is not None:
+            return copy.copy(self.withheld)
         if self.abandoned >= self.max_abandoned:
             return TooManyAbandoned(
                 f"{self.abandoned} abandoned jobs still run; "
@@ -288,11 +329,21 @@ class Core:
     def _abandon_queue(self, failure: Exception, out: Commands) -> None:
         """Answer all who wait: their discipline has failed, and nobody can say who is next."""
         broken, self._waiting = self._waiting, FIFO()
+
+        def error() -> TimeoutsError:
+            told = PolicyFailed(f"{broken!r}.pop failed: {type(failure).__name__}: {failure}")
+            told.__cause__ = failure
+            return told
+
+        self._turn_away(error, out)
+
+    def _turn_away(self, error: Callable[[], TimeoutsError], out: Commands) -> None:
+        """Answer all who wait; their queue has been replaced."""
         for job in [job for job in self._jobs.values() if job.phase is WAITING]:
-            error = PolicyFailed(f"{broken!r}.pop failed: {type(failure).__name__}: {failure}")
-            error.__cause__ = failure
+            told = error()
+            told.elapsed = self._now - job.arrived
             job.move(EXPIRE)
-            self._answer_error(job, error, out)
+            self._answer_error(job, told, out)
             self._forget(job)
 
     def _start(self, job: Job, out: Commands) -> None:

@@ -20,6 +20,7 @@ from timeouts.clock import Clock
 from timeouts.deadline import Seconds
 from timeouts.discipline import Discipline
 from timeouts.guarded import Decorator
+from timeouts.named import find
 from timeouts.observe import Observer
 from timeouts.policy import Policy
 from timeouts.policy.base import Composable
@@ -115,12 +116,23 @@ class _Calls:
         self._self_server.close()
 
 
+def _by_name(guard: Guard | BoundGuard, _: object) -> tuple[Any, ...]:
+    """Pickle by name, as functions are: another process has a guard, and a server, of its own."""
+    function: Any = guard.__wrapped__
+    owner = getattr(function, "__self__", None)
+    if owner is not None:
+        return getattr, (owner, function.__name__)
+    return find, (function.__module__, function.__qualname__)
+
+
 class BoundGuard(BoundFunctionWrapper, _Calls):
     """A guarded method, bound to its instance."""
 
     @property
     def _self_server(self) -> Server:  # type: ignore[override]
         return self._self_parent.server  # type: ignore[no-any-return]
+
+    __reduce_ex__ = _by_name
 
 
 class Guard(FunctionWrapper, _Calls):
@@ -144,3 +156,4 @@ class Guard(FunctionWrapper, _Calls):
         return Guard(self.__wrapped__, limits, self._self_options)
 
     __bound_function_wrapper__ = BoundGuard
+    __reduce_ex__ = _by_name

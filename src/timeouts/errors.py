@@ -5,6 +5,8 @@ TimeoutsError                                    HTTP  gRPC                 star
 │  ├─ QueueFull                                  429   RESOURCE_EXHAUSTED   no
 │  ├─ QueueTimeoutError   [TimeoutError]         503   UNAVAILABLE          no
 │  ├─ TooManyAbandoned                           503   UNAVAILABLE          no
+│  ├─ StartupFailed                              503   UNAVAILABLE          no
+│  │  └─ StartupTimeoutError  [TimeoutError]     503   UNAVAILABLE          no
 │  └─ ShuttingDown                               503   UNAVAILABLE          no
 ├─ DeadlineExceeded       [TimeoutError]
 │  ├─ ExecutionTimeoutError                      504   DEADLINE_EXCEEDED    yes
@@ -12,6 +14,7 @@ TimeoutsError                                    HTTP  gRPC                 star
 │  ├─ FirstItemTimeoutError                      504   DEADLINE_EXCEEDED    ask the error
 │  └─ IdleTimeoutError                           504   DEADLINE_EXCEEDED    yes
 ├─ WorkerLost                                    502   INTERNAL             yes
+├─ PayloadError           [TypeError]            500   INTERNAL             ask the error
 ├─ PolicyFailed         (a policy's own bug)     500   INTERNAL             ask the error
 └─ Withdrawn            (the caller left)        499   CANCELLED            ask the error
 
@@ -123,6 +126,14 @@ class ShuttingDown(Rejected):
     """The server no longer takes work."""
 
 
+class StartupFailed(Rejected):
+    """No worker is ready, because starting one has failed; the message has the worker's traceback."""
+
+
+class StartupTimeoutError(StartupFailed, TimeoutError):
+    """No worker is ready, because starting one took longer than `startup_timeout`."""
+
+
 class DeadlineExceeded(TimeoutsError, TimeoutError):
     """A deadline passed; whether the work had started is in `started`."""
 
@@ -153,6 +164,10 @@ class IdleTimeoutError(DeadlineExceeded):
 
 class WorkerLost(TimeoutsError):
     """The worker was lost, or taken away by a closing server, while the job ran."""
+
+
+class PayloadError(TimeoutsError, TypeError):
+    """An argument, a result or an error cannot cross between the server and a worker process."""
 
 
 class PolicyFailed(TimeoutsError):

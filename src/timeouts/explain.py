@@ -2,6 +2,9 @@
 
 A policy is useless if removing it would change no instant: another one's interval contains its own
 and allows no more. Which intervals lie within which is a table, `WITHIN`.
+
+A policy is never reached if the waiting time and the service time are each bounded and both together
+allow no more than it does. That is no mistake but a safety net, which a change of the others may need.
 """
 
 from __future__ import annotations
@@ -38,11 +41,13 @@ class Explanation(NamedTuple):
     Attributes:
         bounds: each policy with the interval it bounds, outermost first.
         useless: each policy that can never fire first, with the reason.
+        unreached: each policy that two others, one after the other, leave nothing to end, with the reason.
         unbounded: those of the three stages that no policy bounds, directly or through another stage.
     """
 
     bounds: tuple[tuple[Policy, Interval], ...]
     useless: tuple[tuple[Policy, str], ...]
+    unreached: tuple[tuple[Policy, str], ...]
     unbounded: tuple[Interval, ...]
 
     def __str__(self) -> str:
@@ -53,6 +58,7 @@ class Explanation(NamedTuple):
             for policy, interval in self.bounds
         ]
         lines += [f"useless: {reason}" for _, reason in self.useless]
+        lines += [f"never reached: {reason}" for _, reason in self.unreached]
         lines += [f"unbounded: the {stage} ({ENDPOINTS[stage]})" for stage in self.unbounded]
         return "\n".join(lines)
 
@@ -61,9 +67,11 @@ def explain(policies: Sequence[Policy]) -> Explanation:
     """Explain policies, outermost first."""
     bounds = tuple((policy, policy.interval) for policy in policies)
     useless = tuple((p, reason) for p in policies if (reason := _useless(p, policies)))
+    useful = [p for p in policies if not _useless(p, policies)]
+    unreached = tuple((p, reason) for p in useful if (reason := _unreached(p, useful)))
     bounded = {p.interval for p in policies if _allows(p) < math.inf}
     unbounded = tuple(s for s in STAGES if s not in bounded and not _covered(s, bounded))
-    return Explanation(bounds, useless, unbounded)
+    return Explanation(bounds, useless, unreached, unbounded)
 
 
 def _covered(stage: Interval, bounded: set[Interval]) -> bool:
@@ -85,6 +93,30 @@ def _useless(policy: Policy, policies: Sequence[Policy]) -> str | None:
                     f"{written(allowed)} s for the {policy.interval}: shorten it or leave it out"
                 )
     return None
+
+
+def _unreached(policy: Policy, policies: Sequence[Policy]) -> str | None:
+    if policy.interval not in WITHIN[Interval.WAITING] or _holds_back(policy):
+        return None
+    waiting = _tightest(Interval.WAITING, policy, policies)
+    service = _tightest(Interval.SERVICE, policy, policies)
+    if waiting is None or service is None:
+        return None
+    together = _allows(waiting, Interval.WAITING) + _allows(service)
+    if not together <= _allows(policy) < math.inf:
+        return None
+    return f"{policy!r}, because {waiting!r} and {service!r} together allow {written(together)} s"
+
+
+def _holds_back(policy: Policy) -> bool:
+    """Tell whether it may end a wait early, even one that only the caller's own budget bounds."""
+    return _allows(policy, Interval.WAITING) < _allows(policy)
+
+
+def _tightest(interval: Interval, but: Policy, policies: Sequence[Policy]) -> Policy | None:
+    bounding = [p for p in policies if p.interval is interval or p.interval in WITHIN[interval]]
+    others = [policy for policy in bounding if policy is not but]
+    return min(others, key=lambda policy: _allows(policy, interval), default=None)
 
 
 def _allows(policy: Policy, interval: Interval | None = None) -> float:

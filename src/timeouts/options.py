@@ -43,8 +43,13 @@ def checked_count(name: str, value: Any, *, least: int) -> float:
     """Return a whole number or `math.inf`, or refuse it."""
     if value == math.inf:
         return math.inf
+    return whole_number(name, value, least=least, or_else=" or math.inf")
+
+
+def whole_number(name: str, value: Any, *, least: int, or_else: str = "") -> int:
+    """Return a whole number, or refuse it; `or_else` says what else would have been right."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number or math.inf; got {value!r}")
+        raise TypeError(f"{name} must be a whole number{or_else}; got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value!r}")
     return int(value)

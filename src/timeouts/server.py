@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import math
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -62,9 +64,9 @@ class Server:
             `acall` an async iterator, lazily, and items are produced as they are asked for.
         limits: a policy, or policies joined with `|`, outermost first; None for no limits.
         slots: how many jobs may run at once; default: unlimited for tasks, `min(32, cores + 4)`
-            for threads. Work that cannot be stopped holds its slot until it ends by itself.
-        workers: `"task"`, `"thread"`, or an object with options such as `ThreadWorkers(...)`;
-            default: tasks for `async def` handlers, threads for others.
+            for threads, the number of cores for processes. Work that cannot be stopped holds its slot until it ends by itself.
+        workers: `"task"`, `"thread"`, `"process"`, or an object with options such as
+            `ProcessWorkers(...)`; default: tasks for `async def` handlers, threads for others.
         capacity: how many jobs may wait; default 1,000. One more is refused with `QueueFull`.
         discipline: the order of the queue, a class such as `FIFO` (default), `LIFO`, `Priority` or
             `EarliestDeadlineFirst`.
@@ -98,7 +100,7 @@ class Server:
         self._slots = checked_count(
             "slots", self._kind.default_slots if slots is None else slots, least=1
         )
-        self._kind.check(self._handler, self._slots)
+        self._kind.check(self._handler, self._slots, self.limits)
         self._capacity = checked_count("capacity", capacity, least=0)
         self._discipline = checked_discipline(discipline)
         self._announcer = Announcer((LateLogger(), *checked_observers(observers)))
@@ -110,16 +112,19 @@ class Server:
     def _open(self) -> None:
         core = Core(
             self.limits,
-            slots=self._slots,
+            slots=0 if self._kind.late_slots else self._slots,
             capacity=self._capacity,
             max_abandoned=self._kind.max_abandoned,
             discipline=self._discipline,
         )
-        self._shell = Shell(core, self._clock, self._announcer, self._kind, self._handler)
+        self._shell = Shell(
+            core, self._clock, self._announcer, self._kind, self._handler, self._slots
+        )
         self.callers = Callers(self._shell, self._handler)
 
     def _reopen(self) -> None:
         was_open = self._shell.core.open
+        self._shell.pool.forget()
         self._open()
         self._shell.core.open = was_open
 
@@ -169,6 +174,30 @@ class Server:
         shell = self._shell
         return shell.read(lambda: _books(shell.core))
 
+    def start(self) -> Self:
+        """Start the workers and wait until they are ready; entering the `with` block does so too.
+
+        Only process workers need time to get ready, and it is bounded by their `startup_timeout`.
+
+        Raises:
+            StartupFailed: none could be started; the message has the worker's traceback.
+        """
+        self._shell.pool.open()
+        self._wait_until(self._settled, math.inf)
+        self._raise_withheld()
+        return self
+
+    async def astart(self) -> Self:
+        """Do as `start` without blocking."""
+        self._shell.pool.open()
+        await self._await_until(self._settled, math.inf)
+        self._raise_withheld()
+        return self
+
+    def _raise_withheld(self) -> None:
+        if (error := self._shell.core.withheld) is not None:
+            raise copy.copy(error)
+
     def drain(self, timeout: Seconds = 30.0) -> bool:
         """Take no new work, and wait for what waits and runs.
 
@@ -205,7 +234,11 @@ class Server:
         """
         if self._handler.is_async and running_loop() is not None:
             raise RuntimeError(f"inside a coroutine write `async with` for {self!r}")
-        return self
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
@@ -220,7 +253,11 @@ class Server:
     async def __aenter__(self) -> Self:
         """Use the server for the length of a block; this loop is home to async handlers."""
         self._shell.pool.settle_in(asyncio.get_running_loop())
-        return self
+        try:
+            return await self.astart()
+        except BaseException:
+            self.close()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
@@ -235,7 +272,11 @@ class Server:
                 await self._await_until(self._nothing_abandoned, self._drain_timeout)
 
     def _nothing_abandoned(self) -> bool:
-        return not self._shell.core.abandoned
+        return not self._shell.core.abandoned and self._shell.pool.quiet
+
+    def _settled(self) -> bool:
+        core = self._shell.core
+        return core.slots >= self._slots or core.withheld is not None or not core.open
 
     def _wait_until(self, quiet: Callable[[], bool], patience: float) -> bool:
         gate, until = Gate(), self._clock.now() + patience

@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import deque
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 from timeouts.call import NOTHING, Call
 from timeouts.clock import Clock
 from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
-from timeouts.errors import Work
+from timeouts.errors import TimeoutsError, Work
 from timeouts.gate import Bell
 from timeouts.handler import Handler
 from timeouts.job import RUNNING, WAITING
@@ -36,12 +37,18 @@ T = TypeVar("T")
 class Shell:
     """Feeds one core and obeys it with one pool of workers."""
 
-    def __init__(
-        self, core: Core, clock: Clock, announcer: Announcer, kind: WorkerKind, handler: Handler
+    def __init__(  # noqa: PLR0917 - what one server is made of
+        self,
+        core: Core,
+        clock: Clock,
+        announcer: Announcer,
+        kind: WorkerKind,
+        handler: Handler,
+        slots: float,
     ) -> None:
         self.core = core
         self.clock = clock
-        self.pool = kind.open(self, handler, core.slots)
+        self.pool = kind.open(self, handler, slots)
         self.timer = Timer(self, clock, f"{handler.name}-timer")
         self._announcer = announcer
         self._lock = threading.Lock()
@@ -105,11 +112,13 @@ class Shell:
 
     # What workers tell.
 
-    def finish(self, call: Call, outcome: Outcome, work: Work = "stopped") -> None:
-        """The call's work is over."""
+    def finish(
+        self, call: Call, outcome: Outcome, work: Work = "stopped", *, vacate: bool = False
+    ) -> None:
+        """The call's work is over; `vacate` if its slot is gone with its worker."""
         now = self.clock.now()
         with self._lock:
-            commands = self.core.finish(call.key, outcome, now, work)
+            commands = self.core.finish(call.key, outcome, now, work, vacate=vacate)
         self._obey(commands, now)
 
     def deliver(self, call: Call, item: Any) -> bool:
@@ -124,6 +133,24 @@ class Shell:
             self.timer.arm(call.expires)  # until the consumer comes back, nobody else waits for it
             call.gate.ring()
         return wanted
+
+    def enlist(self) -> None:
+        """A worker has come, and a slot with it."""
+        self.feed(self.core.enlist)
+
+    def dismiss(self) -> bool:
+        """The worker of a free slot is gone; return whether there was a free one.
+
+        No time passes here, so there is nothing to obey: a pool calls this under its own lock.
+        """
+        with self._lock:
+            before = self.core.slots
+            self.core.dismiss(-math.inf)
+            return self.core.slots < before
+
+    def withhold(self, error: TimeoutsError) -> None:
+        """No worker is there, and none will be soon."""
+        self.feed(functools.partial(self.core.withhold, error))
 
     # What time and the owner tell.
 
@@ -165,8 +192,12 @@ class Shell:
         if self._inbox:
             self._empty_inbox()
         if self._watchers:
-            for bell in tuple(self._watchers):
-                bell.ring()
+            self.wake_watchers()
+
+    def wake_watchers(self) -> None:
+        """Have those who wait for quiet look again."""
+        for bell in tuple(self._watchers):
+            bell.ring()
 
     def _carry_out(self, commands: Commands, now: float) -> None:
         if len(commands) == 1:  # as nearly always on the hot path: no other answer hangs on it
@@ -176,9 +207,8 @@ class Shell:
         try:
             for command in rest:
                 self._obeying[type(command)](command, now)
-        except (
-            BaseException
-        ):  # an interrupt, or a callback's SystemExit, is not for the others to pay
+        except BaseException:
+            # An interrupt, or a callback's SystemExit, is not for the others to pay.
             self._carry_out(list(rest), now)
             raise
 

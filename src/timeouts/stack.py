@@ -76,6 +76,11 @@ class Stack(Composable):
             return _broken(policy, failure)
         return instant, blamed
 
+    def soft_limit(self, job: Job) -> tuple[float, Policy | None]:
+        """Return the earliest soft limit of a running job and the policy that set it."""
+        soft = [(p.soft_deadline(job), p) for p in self._policies]
+        return min(soft, key=lambda pair: pair[0], default=(math.inf, None))
+
     def __eq__(self, other: object) -> bool:
         """Stacks of equal policies in the same order are equal."""
         return self._policies == other._policies if isinstance(other, Stack) else NotImplemented

@@ -51,6 +51,8 @@ class Naive:
         self.told: list[str] = []
         self.now = -math.inf
         self.taking = True
+        self.workers = setting.slots
+        self.withheld: str | None = None
 
     def at(self, *places: Place) -> list[Entry]:
         return [entry for entry in self.entries if entry.place in places]
@@ -105,9 +107,10 @@ class Naive:
             self._fill_slots(said)
         return said, entry
 
-    def finish(self, key: int, now: float, *, failed: bool) -> Said:
+    def finish(self, key: int, now: float, *, failed: bool, vacate: bool = False) -> Said:
         said = self.tick(now)
         entry = self.entries[key]
+        self.workers -= vacate
         if entry.place == "worker":
             said.replies.append((key, "failed" if failed else "completed"))
             self.told.append("failed" if failed else "completed")
@@ -135,6 +138,26 @@ class Naive:
     def withdraw(self, key: int, now: float) -> Said:
         said = self.tick(now)
         self._send_away(self.entries[key], said, "withdrawn", "withdrawn")
+        return said
+
+    def enlist(self, now: float) -> Said:
+        said = self.tick(now)
+        self.workers += 1
+        self.withheld = None
+        self._fill_slots(said)
+        return said
+
+    def dismiss(self, now: float) -> Said:
+        said = self.tick(now)
+        if len(self.at("worker", "left behind")) < self.workers:
+            self.workers -= 1
+        return said
+
+    def withhold(self, name: str, now: float) -> Said:
+        said = self.tick(now)
+        self.withheld = name
+        for entry in self.at("queue"):
+            self._send_away(entry, said, name, name)
         return said
 
     def close(self, now: float) -> Said:
@@ -186,7 +209,7 @@ class Naive:
 
     def _room(self) -> bool:
         held = len(self.at("worker", "left behind"))
-        return held < self.setting.slots and not self._too_many_left_behind()
+        return held < self.workers and not self._too_many_left_behind() and self.withheld is None
 
     def _too_many_left_behind(self) -> bool:
         return len(self.at("left behind")) >= self.setting.max_abandoned
@@ -194,6 +217,8 @@ class Naive:
     def _refusal(self) -> str | None:
         if not self.taking:
             return "shutting_down"
+        if self.withheld is not None:
+            return self.withheld
         if self._too_many_left_behind():
             return "too_many_abandoned"
         if not self._room() and len(self.at("queue")) >= self.setting.capacity:

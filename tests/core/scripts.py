@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
 from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
+from timeouts.errors import StartupFailed
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.policy import (
@@ -39,7 +40,7 @@ SINGLE: tuple[Callable[[float], Policy], ...] = (
 )
 DISCIPLINES: tuple[AnyDiscipline, ...] = (FIFO, LIFO, Priority, EarliestDeadlineFirst)
 CAPACITIES = (math.inf, math.inf, 2, 1, 0, 4)
-SLOTS = (1, 2, 1, 3, math.inf)
+SLOTS = (1, 2, 1, 3, math.inf, 0)
 MAX_ABANDONED = (math.inf, math.inf, 1, 2, 3)
 BUDGETS = (None, None, None, None, 9, 7, 5, 4, 3, 2, 1, 0)
 SHIFTS = (0, 0, 0, 1, 1, 1, 0, 2, 3, 6, -1, -2)  # a negative one comes slightly out of order
@@ -49,6 +50,9 @@ VERBS = (
     *["finish"] * 18,
     *["progress", "resume"] * 8,
     *["withdraw"] * 6,
+    *["enlist"] * 6,
+    *["dismiss"] * 4,
+    *["withhold"] * 2,
     *["drain", "close"],
 )
 
@@ -81,6 +85,7 @@ class Step(NamedTuple):
     budget: int | None = None
     priority: int = 0
     failed: bool = False
+    vacate: bool = False  # the slot of the work that finishes is gone with its worker
 
 
 @contextmanager
@@ -157,7 +162,8 @@ def _script(drawn: bytes) -> list[Step]:
         latest = max(latest, now)
         key = arrived if verb == "arrive" else pick % max(arrived, 1)
         arrived += verb == "arrive"
-        steps.append(Step(verb, now, key, _pick(BUDGETS, budget), rest % 3, rest % 2 == 1))
+        vacate = rest // 16 % 4 == 1
+        steps.append(Step(verb, now, key, _pick(BUDGETS, budget), rest % 3, rest % 2 == 1, vacate))
     return steps
 
 
@@ -168,6 +174,8 @@ class Player:
         self.setting = setting
         self.core = setting.core()
         self.jobs: dict[int, Job] = {}
+        self.slots = setting.slots  # as workers come and go
+        self.why: StartupFailed | None = None  # no worker is there
         self.holders: list[int] = []  # started and not yet finished: who really holds a slot
         self.diary: list[Fact] = []
         self.latest = -math.inf
@@ -196,14 +204,20 @@ class Player:
             return core.arrive(job, now)
         if step.verb == "finish":
             return self._finish(step)
-        if step.verb == "progress":
-            return core.progress(key, now)
-        if step.verb == "resume":
-            return core.resume(key, now)
-        if step.verb == "withdraw":
-            return core.withdraw(key, now)
-        plain = {"tick": core.tick, "drain": core.drain, "close": core.close}
-        return plain[step.verb](now)
+        if step.verb == "withhold":
+            self.why = StartupFailed(f"no worker at {now}", limit=now)
+            return core.withhold(self.why, now)
+        self._count_workers(step.verb)
+        keys = (key,) if step.verb in ("progress", "resume", "withdraw") else ()
+        commands: Commands = getattr(core, step.verb)(*keys, now)
+        return commands
+
+    def _count_workers(self, verb: str) -> None:
+        if verb == "enlist":
+            self.slots += 1
+            self.why = None
+        elif verb == "dismiss" and len(self.holders) < self.slots:
+            self.slots -= 1
 
     def _finish(self, step: Step) -> Commands:
         key = step.key
@@ -212,7 +226,9 @@ class Player:
                 return self.core.tick(step.now)
             key = self.holders[0]
         self.holders.remove(key)
-        return self.core.finish(key, outcome_of(key, failed=step.failed), step.now)
+        self.slots -= step.vacate
+        outcome = outcome_of(key, failed=step.failed)
+        return self.core.finish(key, outcome, step.now, vacate=step.vacate)
 
     def end(self) -> "Player":
         """Close, then let all work come to its end."""

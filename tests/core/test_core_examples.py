@@ -6,13 +6,14 @@ from typing import ClassVar
 import pytest
 
 from timeouts.core import Cancel, Commands, Core, Reply, Start
-from timeouts.discipline import LIFO, EarliestDeadlineFirst, Priority
+from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
 from timeouts.errors import (
     DeadlineExceeded,
     GatewayTimeoutError,
     PolicyFailed,
     QueueFull,
     ShuttingDown,
+    StartupFailed,
     TimeoutsError,
     TooManyAbandoned,
     Withdrawn,
@@ -479,3 +480,136 @@ def test_a_key_that_is_taken_is_refused() -> None:
     core.finish("a", Outcome(1), 2)
     core.arrive(Job("a"), 3)
     assert (core.running, core.arrived) == (1, 2)
+
+
+class Forgetful(FIFO):
+    """A stranger's queue that cannot say who is next."""
+
+    def pop(self) -> Job:
+        raise LookupError("who was it?")
+
+
+def test_a_discipline_that_fails_still_answers_all_who_wait() -> None:
+    """Each with an error of his own and his own time; the core goes on with a plain queue."""
+    core = Core(Stack(), slots=1, discipline=Forgetful)
+    _, first, second = *arrivals(core, "ab"), *arrivals(core, "c", 2)
+    core.finish("a", Outcome(1), 5)
+    for job, elapsed in ((first, 5), (second, 3)):
+        error = job.error
+        assert isinstance(error, PolicyFailed)
+        assert str(error).endswith("pop failed: LookupError: who was it?")
+        assert isinstance(error.__cause__, LookupError)
+        assert (error.elapsed, error.started) == (elapsed, False)
+    assert first.error is not second.error
+    assert (core.waiting, core.free) == (0, 1)
+    arrivals(core, "de", 6)
+    assert started(core.finish("d", Outcome(1), 7)) == ["e"]
+
+
+# Workers that come and go.
+
+
+def test_a_core_without_slots_keeps_its_callers_waiting_for_a_worker() -> None:
+    """The first to be enlisted serves the first in line, in the same breath, and only him."""
+    core = Core(Stack(), slots=0)
+    arrivals(core, "ab")
+    assert (core.waiting, core.free) == (2, 0)
+    assert started(core.enlist(3)) == ["a"]
+    assert (core.waiting, core.running, core.slots, core.free) == (1, 1, 1, 0)
+    assert started(core.enlist(3)) == ["b"]
+
+
+def test_a_worker_who_comes_at_the_deadline_comes_too_late() -> None:
+    """A tie: the wait has ended, so the slot is free for the next."""
+    core = Core(Stack(QueueTimeout(5)), slots=0)
+    arrivals(core, "a")
+    assert error_of(core.enlist(5)).name == "queue_timeout"
+    assert core.free == 1
+
+
+def test_a_slot_that_goes_with_its_worker_starts_nobody() -> None:
+    """The answer is given as ever, and the next in line waits for another worker."""
+    core = Core(Stack(), slots=1)
+    arrivals(core, "ab")
+    (reply,) = core.finish("a", Outcome(1), 2, vacate=True)
+    assert isinstance(reply, Reply)
+    assert (core.slots, core.free, core.waiting) == (0, 0, 1)
+    assert started(core.enlist(4)) == ["b"]
+
+
+def test_a_killed_worker_takes_the_slot_of_abandoned_work_along() -> None:
+    """Until then the slot is held, and the caller's error is brought up to date."""
+    core = Core(Stack(ExecutionTimeout(5)), slots=2)
+    job, _ = arrivals(core, "ab")
+    core.finish("b", Outcome(), 1)
+    core.tick(5)
+    assert (core.slots, core.abandoned, core.free) == (2, 1, 1)
+    core.finish("a", Outcome(error=WorkerLost()), 6, "killed", vacate=True)
+    assert (core.slots, core.abandoned, core.free) == (1, 0, 1)
+    assert job.error is not None
+    assert job.error.work == "killed"
+
+
+def test_only_a_free_slot_can_be_dismissed() -> None:
+    """One that is held goes with the end of its work."""
+    core = Core(Stack(ExecutionTimeout(5)), slots=3)
+    arrivals(core, "a", 0)
+    arrivals(core, "b", 1)
+    core.tick(5)
+    assert (core.running, core.abandoned, core.free) == (1, 1, 1)
+    assert core.dismiss(5) == core.dismiss(5) == []
+    assert (core.slots, core.free) == (2, 0)
+
+
+def test_a_dismissal_lets_time_pass() -> None:
+    """As every input does."""
+    core = Core(Stack(QueueTimeout(5)), slots=0)
+    arrivals(core, "a")
+    assert error_of(core.dismiss(5)).name == "queue_timeout"
+
+
+def test_without_a_worker_all_who_wait_are_told_why() -> None:
+    """Each in an error of his own, with his own time; nothing was started, so a retry is safe."""
+    core, why = Core(Stack(), slots=0, capacity=2), StartupFailed("no model.pt", limit=7)
+    why.retry_after = 0.5
+    first, second = *arrivals(core, "a", 0), *arrivals(core, "b", 2)
+    assert [type(command) for command in core.withhold(why, 3)] == [Reply, Reply]
+    assert (core.waiting, core.next_timer(), core.outcomes) == (0, math.inf, {"startup_failed": 2})
+    for job, elapsed in ((first, 3), (second, 1)):
+        error = job.error
+        assert isinstance(error, StartupFailed)
+        assert error is not why
+        assert (str(error), error.limit, error.retry_after) == ("no model.pt", 7, 0.5)
+        assert (error.elapsed, error.started, error.work) == (elapsed, False, "never started")
+    assert why.elapsed == 0
+
+
+def test_without_a_worker_all_who_come_are_refused_until_one_is_there() -> None:
+    """Before any other reason but a shutdown, and even if a slot is left over."""
+    core, why = Core(Stack(), slots=1, capacity=0), StartupFailed("no model.pt")
+    core.withhold(why, 0)
+    errors = [error_of(core.arrive(Job(key), 1)) for key in "ab"]
+    assert [str(error) for error in errors] == ["no model.pt"] * 2
+    assert len({id(why), *map(id, errors)}) == 3
+    core.enlist(2)
+    assert core.withheld is None
+    assert started(core.arrive(Job("c"), 2)) == ["c"]
+    core.withhold(why, 3)
+    core.drain(3)
+    assert isinstance(error_of(core.arrive(Job("d"), 3)), ShuttingDown)
+
+
+def test_withholding_at_a_deadline_comes_too_late() -> None:
+    """The caller is told what his own rule says."""
+    core = Core(Stack(QueueTimeout(5)), slots=0)
+    arrivals(core, "a")
+    assert error_of(core.withhold(StartupFailed(), 5)).name == "queue_timeout"
+
+
+def test_a_worker_who_comes_after_the_close_serves_nobody() -> None:
+    """There is nobody left, and nobody new is taken."""
+    core = Core(Stack(), slots=0)
+    arrivals(core, "a")
+    core.close(1)
+    assert core.enlist(2) == []
+    assert isinstance(error_of(core.arrive(Job("b"), 2)), ShuttingDown)

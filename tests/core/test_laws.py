@@ -25,9 +25,16 @@ from tests.core.scripts import (
 )
 from timeouts.core import Cancel, Commands, Reply, Start
 from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
-from timeouts.errors import QueueFull, Rejected, TimeoutsError
+from timeouts.errors import QueueFull, Rejected, StartupFailed, TimeoutsError
 from timeouts.job import ABANDONED, RUNNING, WAITING, Job
-from timeouts.policy import GatewayTimeout, Policy
+from timeouts.policy import (
+    ExecutionTimeout,
+    FirstItemTimeout,
+    GatewayTimeout,
+    IdleTimeout,
+    Policy,
+    QueueTimeout,
+)
 from timeouts.stack import Stack
 
 # 1. Time first.
@@ -102,12 +109,23 @@ def test_one_reply_late_work_is_reported_and_reaches_nobody(game: Game) -> None:
             assert fact[1] in replies(diary[:place])
 
 
+@given(games())
+def test_one_reply_each_caller_has_an_error_of_his_own(game: Game) -> None:
+    """No two are given the same object, nor the one that the core was told: they may raise theirs."""
+    player, reasons = Player(game.setting), list[object]()
+    for step in game.script:
+        player.feed(step)
+        reasons += [] if player.why in reasons else [player.why]
+    errors = [*reasons, *(job.error for job in player.jobs.values() if job.error is not None)]
+    assert len({id(error) for error in errors}) == len(errors)
+
+
 # 3. Reply is not release.
 
 
 @given(games())
 def test_reply_is_not_release(game: Game) -> None:
-    """Nothing starts but in a slot that `finish` has freed, and an answer alone frees none."""
+    """Nothing starts but in a slot that `finish` has freed or a worker has brought; answers free none."""
     player = Player(game.setting)
     for step in game.script:
         held = len(player.holders)
@@ -115,8 +133,8 @@ def test_reply_is_not_release(game: Game) -> None:
         held -= any(isinstance(c, Reply) and _finished(c) for c in commands)
         core = player.core
         assert core.running + core.abandoned == len(player.holders)
-        assert len(player.holders) <= game.setting.slots
-        if step.verb not in ("arrive", "finish"):
+        assert len(player.holders) <= player.slots
+        if step.verb not in ("arrive", "finish", "enlist"):
             assert not any(isinstance(command, Start) for command in commands)
             assert held == len(player.holders)
 
@@ -146,7 +164,7 @@ def test_never_over_committed(game: Game) -> None:
     for step in game.script:
         player.feed(step)
         core = player.core
-        assert core.running + core.abandoned + core.free == game.setting.slots
+        assert core.running + core.abandoned + core.free == core.slots == player.slots
         assert min(core.running, core.abandoned, core.free) >= 0
         assert core.running == sum(job.phase is RUNNING for job in player.jobs.values())
 
@@ -170,6 +188,54 @@ def test_never_over_committed_no_start_beside_too_many_abandoned(game: Game) -> 
         commands = player.feed(step)
         if any(isinstance(command, Start) for command in commands):
             assert player.core.abandoned < game.setting.max_abandoned
+
+
+@given(games())
+def test_never_over_committed_a_slot_goes_with_its_worker(game: Game) -> None:
+    """A vacated slot starts nobody, unless one job more was held back beside too many abandoned."""
+    player = Player(game.setting)
+    for step in game.script:
+        full = player.core.abandoned >= game.setting.max_abandoned
+        slots, held = player.slots, len(player.holders)
+        starts = [c for c in player.feed(step) if isinstance(c, Start)]
+        if step.verb == "finish" and player.slots < slots:
+            assert full or not starts
+        if step.verb == "dismiss":
+            assert len(player.holders) == held
+            assert player.core.slots == (slots - 1 if held < slots else slots)
+
+
+@given(games())
+def test_never_over_committed_without_workers_nothing_starts_and_nobody_waits(game: Game) -> None:
+    """From `withhold` until the next `enlist`, also where slots are free."""
+    player = Player(game.setting)
+    for step in game.script:
+        commands = player.feed(step)
+        if player.why is not None:
+            assert player.core.waiting == 0
+            assert not any(isinstance(command, Start) for command in commands)
+
+
+@given(games())
+def test_one_reply_without_workers_everybody_is_told_why(game: Game) -> None:
+    """Who waits at `withhold`, and who comes until the next `enlist`: the reason, and his own times."""
+    player = Player(game.setting)
+    for step in game.script:
+        waiting = [job for job in player.live() if job.phase is WAITING]
+        commands = player.feed(step)
+        told = [c.job for c in commands if isinstance(c, Reply)]
+        if (why := player.why) is None:
+            assert not any(isinstance(job.error, StartupFailed) for job in told)
+            continue
+        for job in told:
+            error = job.error
+            if step.verb == "withhold" and job in waiting and isinstance(error, StartupFailed):
+                assert error.elapsed == player.latest - job.arrived
+            elif step.verb == "arrive" and job.key == step.key and player.core.open:
+                assert isinstance(error, StartupFailed)
+                assert (str(error), error.limit, error.elapsed) == (str(why), why.limit, 0)
+            else:
+                assert not isinstance(error, StartupFailed)
 
 
 # 5. The timer is honest.
@@ -289,6 +355,19 @@ def test_a_longer_timeout_never_ends_a_job_earlier_in_any_state(
     job = data.draw(jobs_in_any_state())
     longer = [_lengthened(policy, data.draw(st.integers(0, 5))) for policy in short]
     assert stack_of(*short).limit(job)[0] <= stack_of(*longer).limit(job)[0]
+
+
+@given(games(), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.booleans())
+def test_what_an_explanation_calls_never_reached_never_fires(
+    game: Game, wait: int, run: int, slack: int, by_first_item: bool
+) -> None:
+    """Whatever happens, nothing is ended by a policy that two others add up to."""
+    waiting = FirstItemTimeout(wait) if by_first_item else QueueTimeout(wait)
+    net = GatewayTimeout(wait + run + slack)
+    stack = stack_of(waiting, ExecutionTimeout(run), IdleTimeout(2), net)
+    assert [policy for policy, _ in stack.explain().unreached] == [net]
+    player = Player(game.setting._replace(stack=stack)).play(game.script)
+    assert repr(net) not in {fact[1] for fact in replies(player.diary).values()}
 
 
 @given(policies(), st.integers(0, 5), st.integers(0, 5))

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.core.oracle import Naive, Said
 from tests.core.scripts import SHIFTS, Game, games, outcome_of
 from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
-from timeouts.errors import TimeoutsError
+from timeouts.errors import StartupFailed, TimeoutsError
 from timeouts.job import Job
 
 shifts = st.sampled_from(SHIFTS)
@@ -30,6 +30,7 @@ class Beside(RuleBasedStateMachine):
         self.core, self.model = setting.core(), Naive(setting)
         self.jobs: list[Job] = []
         self.latest = 10
+        self.unreached = [type(policy).__name__ for policy, _ in setting.stack.explain().unreached]
 
     def instant(self, shift: int) -> int:
         now = self.latest + shift
@@ -45,12 +46,13 @@ class Beside(RuleBasedStateMachine):
         self.compare(self.core.arrive(self.jobs[key], now), said)
 
     @precondition(lambda self: self.model.at("worker", "left behind"))
-    @rule(shift=shifts, pick=picks, failed=st.booleans())
-    def finish(self, shift: int, pick: int, failed: bool) -> None:
+    @rule(shift=shifts, pick=picks, failed=st.booleans(), vacate=st.booleans())
+    def finish(self, shift: int, pick: int, failed: bool, vacate: bool) -> None:
         now, holders = self.instant(shift), self.model.at("worker", "left behind")
         key = holders[pick % len(holders)].key
-        said = self.model.finish(key, now, failed=failed)
-        self.compare(self.core.finish(key, outcome_of(key, failed=failed), now), said)
+        said = self.model.finish(key, now, failed=failed, vacate=vacate)
+        outcome = outcome_of(key, failed=failed)
+        self.compare(self.core.finish(key, outcome, now, vacate=vacate), said)
 
     @precondition(lambda self: self.jobs)
     @rule(shift=shifts, pick=picks, verb=st.sampled_from(["progress", "resume", "withdraw"]))
@@ -64,10 +66,18 @@ class Beside(RuleBasedStateMachine):
         now = self.instant(max(0, int(self.model.next_timer()) - self.latest))
         self.compare(self.core.tick(now), self.model.tick(now))
 
-    @rule(shift=shifts, verb=st.sampled_from(["tick"] * 14 + ["drain", "close"]))
-    def tick_or_end(self, shift: int, verb: str) -> None:
+    @rule(
+        shift=shifts, verb=st.sampled_from(["tick", "dismiss", "enlist"] * 4 + ["drain", "close"])
+    )
+    def change(self, shift: int, verb: str) -> None:
         now = self.instant(shift)
         self.compare(getattr(self.core, verb)(now), getattr(self.model, verb)(now))
+
+    @precondition(lambda self: self.model.at("queue"))
+    @rule(shift=shifts)
+    def withhold(self, shift: int) -> None:
+        now, why = self.instant(shift), StartupFailed("no worker")
+        self.compare(self.core.withhold(why, now), self.model.withhold(why.name, now))
 
     def compare(self, commands: Commands, said: Said) -> None:
         starts = [j.key for c in commands if isinstance(c, Start) for j in c.jobs]
@@ -77,6 +87,7 @@ class Beside(RuleBasedStateMachine):
         assert starts == said.starts
         assert sorted(cancels, key=str) == sorted(said.cancels, key=str)
         assert lates == said.lates
+        assert not any(name in reply for name in self.unreached for reply in said.replies)
         assert sorted(told, key=str) == sorted(said.replies, key=str)
 
     @invariant()
@@ -85,7 +96,8 @@ class Beside(RuleBasedStateMachine):
         assert core.waiting == len(model.at("queue"))
         assert core.running == len(model.at("worker"))
         assert core.abandoned == len(model.at("left behind"))
-        assert core.free == core.slots - len(model.at("worker", "left behind")) >= 0
+        assert core.slots == model.workers
+        assert core.free == model.workers - len(model.at("worker", "left behind")) >= 0
         assert core.idle == (not model.at("queue", "worker"))
 
     @invariant()

@@ -2,7 +2,7 @@
 
 A scenario is one `async def` that any bench can run. On a virtual loop its awaits are real; a bench
 of threads on a manual clock blocks instead, and its coroutine runs through in one step. A further
-kind (processes, a cluster) joins the suite by writing a `Bench` and adding it to `BENCHES`.
+kind (a cluster) joins the suite by writing a `Bench` and adding it to those in `conftest.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import contextlib
 import functools
 import math
 import threading
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, ClassVar
+
+import pytest
 
 from tests.shells.interruptible import InterruptibleClock
 from tests.shells.recorder import GUARD, Fact, Recorder
@@ -40,11 +43,12 @@ class Hold:
         """Let the work end."""
         raise NotImplementedError
 
-    def ending(self) -> Any:
-        """Give the value or raise the error."""
-        if self.error is not None:
-            raise self.error
-        return self.value() if callable(self.value) else self.value
+
+def ending(value: Any, error: BaseException | None) -> Any:
+    """Give the value or raise the error, as a hold does in the end."""
+    if error is not None:
+        raise error
+    return value() if callable(value) else value
 
 
 class ThreadHold(Hold):
@@ -61,7 +65,7 @@ class ThreadHold(Hold):
         """Hang."""
         self.begun.set()
         assert self._released.wait(GUARD)
-        return self.ending()
+        return ending(self.value, self.error)
 
 
 class TaskHold(Hold):
@@ -91,7 +95,16 @@ class TaskHold(Hold):
                 self.told_to_stop.set()
                 if not self.stubborn:
                     raise
-        return self.ending()
+        return ending(self.value, self.error)
+
+
+class Boom(Exception):
+    """The handler's own error."""
+
+
+def give(value: Any) -> Any:
+    """Return a value, also one that would itself be called or raised."""
+    return value
 
 
 def predict(work: Any) -> Any:
@@ -108,13 +121,31 @@ async def apredict(work: Any) -> Any:
 
 
 class Script:
-    """What a stream gives, one after the other, and whether its generator was closed."""
+    """What a stream gives, one after the other, and notes about how far it came."""
 
     def __init__(self, *steps: Any, returns: Any = None) -> None:
         self.steps = steps
         self.returns = returns
-        self.given = 0
-        self.closed = threading.Event()
+        self._notes: list[str] = []
+
+    def note(self, word: str) -> None:
+        """Write a note."""
+        self._notes.append(word)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was noted."""
+        return self._notes
+
+    @property
+    def given(self) -> int:
+        """How many items were produced."""
+        return self.notes.count("given")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the generator was closed."""
+        return "closed" in self.notes
 
 
 def produce(script: Script) -> Generator[Any, None, Any]:
@@ -122,11 +153,11 @@ def produce(script: Script) -> Generator[Any, None, Any]:
     try:
         for step in script.steps:
             item = predict(step)
-            script.given += 1
+            script.note("given")
             yield item
         return script.returns
     finally:
-        script.closed.set()
+        script.note("closed")
 
 
 async def aproduce(script: Script) -> AsyncGenerator[Any, None]:
@@ -134,10 +165,10 @@ async def aproduce(script: Script) -> AsyncGenerator[Any, None]:
     try:
         for step in script.steps:
             item = await apredict(step)
-            script.given += 1
+            script.note("given")
             yield item
     finally:
-        script.closed.set()
+        script.note("closed")
 
 
 class Caller(ABC):
@@ -190,6 +221,8 @@ class Bench(ABC):
     is_async: ClassVar[bool]
     left: ClassVar[type[BaseException]]
     sync_streams: ClassVar[bool] = False
+    far: ClassVar[bool] = False
+    """Whether work is done elsewhere: what comes and goes is a copy, and time is real there."""
 
     def __init__(self, limits: Limits, *, stream: bool = False, **options: Any) -> None:
         self.recorder = Recorder(self._on_fact())
@@ -254,9 +287,28 @@ class Bench(ABC):
             return TaskHold(value, error, stubborn=True)
         return ThreadHold(value, error)
 
+    def script(self, *steps: Any, returns: Any = None) -> Script:
+        """Make a script for a stream."""
+        return Script(*steps, returns=returns)
+
     async def begun(self, work: Hold) -> None:
         """Wait until work has begun."""
         assert work.begun.wait(GUARD)
+
+    def is_same(self, got: Any, sent: Any) -> bool:
+        """Tell whether something came back as itself."""
+        return got is sent
+
+    def raised_by(self, error: BaseException) -> str:
+        """Return the name of the function that raised an error, by its traceback."""
+        return traceback.extract_tb(error.__traceback__)[-1].name
+
+    def seconds(self, number: float) -> Any:
+        """Return what a time that a handler saw must equal; where time is real, a little is gone."""
+        return pytest.approx(number, abs=0.9) if self.far else number
+
+    def clean_up(self) -> None:  # noqa: B027 - most have nothing to do
+        """Leave nothing behind."""
 
     def books(self) -> tuple[int, int, int]:
         """Return how many wait, run and are abandoned, once the books are found to balance."""
@@ -341,11 +393,12 @@ class BlockingBench(Bench):
     def play(cls, scenario: Scenario, limits: Limits, **options: Any) -> None:
         bench = cls(limits, **options)
         try:
-            _run_through(scenario(bench))
-            bench.recorder.wait_for("late", bench.told_early())
-            bench.check_at_end()
+            with bench.server:
+                _run_through(scenario(bench))
+                bench.recorder.wait_for("late", bench.told_early())
+                bench.check_at_end()
         finally:
-            bench.server.close()
+            bench.clean_up()
 
     def _clock(self) -> InterruptibleClock:
         self.clock = InterruptibleClock()
@@ -496,10 +549,13 @@ class ThreadFromTasksBench(TaskBench):
 
         async def main() -> None:
             bench = cls(limits, **options)
-            async with bench.server:
-                await scenario(bench)
-                await bench.heard("late", bench.told_early())
-                bench.check_at_end()
+            try:
+                async with bench.server:
+                    await scenario(bench)
+                    await bench.heard("late", bench.told_early())
+                    bench.check_at_end()
+            finally:
+                bench.clean_up()
 
         run_virtual(main(), threads=True)
 
@@ -515,14 +571,3 @@ def _run_through(scenario: Coroutine[Any, Any, None]) -> None:
         return
     scenario.close()
     raise AssertionError("a scenario on blocking callers has nothing to suspend for")
-
-
-BENCHES: dict[str, type[Bench]] = {
-    "thread": ThreadBench,
-    "task": TaskBench,
-    "task called from threads": BlockingTaskBench,
-}
-UNLIMITED_BENCHES: dict[str, type[Bench]] = {
-    **BENCHES,
-    "thread called from tasks": ThreadFromTasksBench,
-}

@@ -15,6 +15,7 @@ from timeouts import (
     FirstItemTimeout,
     GatewayTimeout,
     IdleTimeout,
+    ProcessWorkers,
     QueueTimeout,
     Server,
     ShuttingDown,
@@ -54,7 +55,11 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"slots": math.inf}, ValueError, "slots must be a finite number for thread workers; got inf"),
     ({"capacity": -1}, ValueError, "capacity must be at least 0; got -1"),
     ({"capacity": None}, TypeError, "capacity .* got None"),
-    ({"workers": "nope"}, ValueError, "workers must be 'task' or 'thread'.*got 'nope'"),
+    (
+        {"workers": "nope"},
+        ValueError,
+        "workers must be 'task' or 'thread' or 'process', .*got 'nope'",
+    ),
     ({"workers": "task"}, TypeError, "task workers run async def handlers; handler is none"),
     ({"drain_timeout": 0}, ValueError, "drain_timeout .* got 0"),
     ({"drain_timeout": "soon"}, ValueError, "drain_timeout .* got 'soon'"),
@@ -129,6 +134,153 @@ def test_thread_workers_refuse(value: Any, kind: type[Exception]) -> None:
     """A cap of abandoned threads is a whole number, one or more."""
     with pytest.raises(kind, match=f"max_abandoned .* got {value!r}"):
         ThreadWorkers(max_abandoned=value)
+
+
+PROCESSES: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"spares": -1}, ValueError, "spares must be at least 0; got -1"),
+    ({"spares": True}, TypeError, "spares must be a whole number; got True"),
+    ({"spares": "1"}, TypeError, "spares must be a whole number; got '1'"),
+    ({"spares": math.inf}, TypeError, "spares must be a whole number; got inf"),
+    ({"start_method": "x"}, ValueError, "start_method must be one of 'fork', .*'spawn'; got 'x'"),
+    ({"start_method": None}, ValueError, "start_method must be one of .* got None"),
+    ({"start_method": ["fork"]}, ValueError, r"start_method must be one of .* got \['fork'\]"),
+    (
+        {"preload": handler, "start_method": "spawn"},
+        ValueError,
+        "preload needs start_method=\"fork\".* got 'spawn': use setup=",
+    ),
+    (
+        {"preload": handler, "start_method": "forkserver"},
+        ValueError,
+        "preload needs start_method=\"fork\".* got 'forkserver': use setup=",
+    ),
+    ({"preload": 3}, TypeError, "preload must be a function; got 3"),
+    ({"preload": ahandler}, TypeError, "preload must be a plain function, .* got <function ahandl"),
+    ({"setup": "model.load"}, TypeError, "setup must be a function; got 'model.load'"),
+    ({"setup": ahandler}, TypeError, "setup must be a plain function, .* got <function ahandler"),
+    ({"setup": stream}, TypeError, "setup must be a plain function, .* got <function stream"),
+    ({"startup_timeout": 0}, ValueError, "startup_timeout must be more than zero .* got 0"),
+    ({"startup_timeout": -1}, ValueError, "startup_timeout must be more than zero .* got -1"),
+    ({"startup_timeout": math.nan}, ValueError, "startup_timeout must be .* got nan"),
+    ({"startup_timeout": True}, TypeError, "startup_timeout must be seconds .* got True"),
+    ({"startup_timeout": "soon"}, ValueError, "startup_timeout must be a duration .* got 'soon'"),
+    ({"stacks": 1}, TypeError, "stacks must be True or False; got 1"),
+    ({"stacks": None}, TypeError, "stacks must be True or False; got None"),
+    ({"max_jobs": 0}, ValueError, "max_jobs must be at least 1; got 0"),
+    ({"max_jobs": True}, TypeError, "max_jobs must be a whole number; got True"),
+    ({"max_jobs": 1.5}, TypeError, "max_jobs must be a whole number; got 1.5"),
+    ({"max_jobs": math.inf}, TypeError, "max_jobs must be a whole number; got inf"),
+    ({"max_memory": 0}, ValueError, "max_memory must be at least 1; got 0"),
+    ({"max_memory": "1G"}, TypeError, "max_memory must be a whole number; got '1G'"),
+]
+
+
+GRACES: list[tuple[Any, type[Exception], str]] = [
+    (-1, ValueError, "must be zero or more seconds; got -1"),
+    (math.nan, ValueError, "must be zero or more seconds; got nan"),
+    (math.inf, ValueError, "must be a finite number of seconds; got inf"),
+    (None, ValueError, "must be a finite number of seconds; got None"),
+    (False, TypeError, "must be seconds .* got False"),
+    ("", ValueError, "must be a duration .* got ''"),
+    ([], TypeError, r"must be seconds .* got \[\]"),
+]
+
+
+@pytest.mark.parametrize(("options", "kind", "message"), PROCESSES, ids=lambda v: str(v)[:40])
+def test_process_workers_refuse(
+    options: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    """Where they are written, before any process is made."""
+    with pytest.raises(kind, match=message):
+        ProcessWorkers(**options)
+
+
+@pytest.mark.parametrize("name", ["term_grace", "stream_grace"])
+@pytest.mark.parametrize(("value", "kind", "message"), GRACES, ids=lambda v: str(v)[:20])
+def test_a_grace_is_finite(name: str, value: Any, kind: type[Exception], message: str) -> None:
+    """It may be zero, but it must come to an end, or nothing would ever be killed."""
+    with pytest.raises(kind, match=f"{name} {message}"):
+        ProcessWorkers(**{name: value})
+
+
+def test_process_workers_take_what_makes_sense() -> None:
+    """The bounds themselves, and durations however they are written."""
+    most = ProcessWorkers(
+        setup=handler, preload=handler, spares=0, startup_timeout=None, stacks=False,
+        term_grace=0, stream_grace="500ms", max_jobs=1, max_memory=1,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert (most.ladder.term_grace, most.stream_grace, most.startup_timeout) == (0, 0.5, math.inf)
+
+
+@pytest.mark.parametrize("workers", ["process", ProcessWorkers()])
+def test_process_workers_must_fit_the_handler(workers: Any) -> None:
+    """They run plain functions, and never in unlimited numbers; no process is made to find out."""
+    with pytest.raises(TypeError, match="process workers run def handlers; ahandler is async"):
+        Server(ahandler, workers=workers)
+    with pytest.raises(ValueError, match="finite number for process workers; got inf"):
+        Server(handler, workers=workers, slots=math.inf)
+
+
+def test_a_kind_of_workers_is_an_instance() -> None:
+    """The message shows how it is written."""
+    with pytest.raises(
+        TypeError, match=r"workers must be an instance, ProcessWorkers\(\), not the"
+    ):
+        Server(handler, workers=ProcessWorkers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("soft", "kind", "message"),
+    [
+        (2, ValueError, "soft must be shorter than timeout, .* got soft=2, timeout=1"),
+        (1, ValueError, "soft must be shorter than timeout, .* got soft=1, timeout=1"),
+        (0, ValueError, "must be more than zero seconds.*; got 0"),
+        (-1, ValueError, "must be more than zero seconds.*; got -1"),
+        (math.nan, ValueError, "must be more than zero seconds.*; got nan"),
+        (True, TypeError, "must be seconds .*; got True"),
+    ],
+    ids=str,
+)
+def test_a_soft_limit_is_a_duration_before_the_hard_one(
+    soft: Any, kind: type[Exception], message: str
+) -> None:
+    """At the same instant it could not come first."""
+    with pytest.raises(kind, match=f"ExecutionTimeout: .*{message}"):
+        ExecutionTimeout(1, soft=soft)
+
+
+SOFT = GatewayTimeout(5) | ExecutionTimeout(1, soft=0.5)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "name"),
+    [
+        (handler, {}, "thread"),
+        (handler, {"workers": ThreadWorkers(max_abandoned=3)}, "thread"),
+        (stream, {}, "thread"),
+        (ahandler, {}, "task"),
+        (ahandler, {"workers": "task"}, "task"),
+    ],
+)
+def test_a_soft_limit_needs_process_workers(
+    function: Callable[..., Any], options: dict[str, Any], name: str
+) -> None:
+    """Nothing would raise it elsewhere, so it is refused at construction, and at decoration."""
+    message = (
+        rf"ExecutionTimeout\(1, soft=0.5\) has a soft limit, which {name} workers cannot raise "
+        'inside a handler: leave soft out, or use workers="process"'
+    )
+    with pytest.raises(ValueError, match=message):
+        Server(function, SOFT, **options)
+    with pytest.raises(ValueError, match=message):
+        guard(SOFT, **options)(function)
+    with pytest.raises(ValueError, match=message):
+        ExecutionTimeout(1, soft=0.5)(function)
+
+
+def test_a_soft_limit_fits_process_workers() -> None:
+    """Nothing is started by looking."""
+    Server(handler, SOFT, workers="process").close()
 
 
 BUDGETS: list[tuple[Any, type[Exception]]] = [

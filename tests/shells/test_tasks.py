@@ -229,6 +229,30 @@ def test_a_handlers_task_cancelled_from_outside_answers_its_caller() -> None:
     run_virtual(main())
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_task_cancelled_from_outside_says_whether_it_had_begun(begun: bool) -> None:
+    """The holder of a future is not told of work that stopped where no line of it ever ran."""
+
+    async def main() -> None:
+        with AsyncHang() as hang:
+            async with virtual(hang.predict) as server:
+                before = asyncio.all_tasks()
+                future = server.submit()
+                if begun:
+                    await hang.wait_for_entries(1)
+                (task,) = asyncio.all_tasks() - before
+                task.cancel()
+                await settle()
+                lost = future.exception(0)
+                assert isinstance(lost, WorkerLost)
+                assert (lost.started, lost.work) == (
+                    (True, "stopped") if begun else (False, "never started")
+                )
+                assert hang.entries == begun
+
+    run_virtual(main())
+
+
 def test_the_end_of_a_loop_leaks_no_slot() -> None:
     """asyncio.run cancels what is left; another run on the same server finds all slots free."""
 

@@ -16,11 +16,14 @@ from timeouts.errors import (
     FirstItemTimeoutError,
     GatewayTimeoutError,
     IdleTimeoutError,
+    PayloadError,
     PolicyFailed,
     QueueFull,
     QueueTimeoutError,
     Rejected,
     ShuttingDown,
+    StartupFailed,
+    StartupTimeoutError,
     TimeoutsError,
     TooManyAbandoned,
     Withdrawn,
@@ -46,6 +49,8 @@ TREE = [
     Row(QueueFull, Rejected, False, "queue_full", 429, "RESOURCE_EXHAUSTED"),
     Row(QueueTimeoutError, Rejected, True, "queue_timeout", 503, "UNAVAILABLE"),
     Row(TooManyAbandoned, Rejected, False, "too_many_abandoned", 503, "UNAVAILABLE"),
+    Row(StartupFailed, Rejected, False, "startup_failed", 503, "UNAVAILABLE"),
+    Row(StartupTimeoutError, StartupFailed, True, "startup_timeout", 503, "UNAVAILABLE"),
     Row(ShuttingDown, Rejected, False, "shutting_down", 503, "UNAVAILABLE"),
     Row(DeadlineExceeded, TimeoutsError, True, "deadline_exceeded", 504, "DEADLINE_EXCEEDED"),
     Row(
@@ -62,6 +67,7 @@ TREE = [
     ),
     Row(IdleTimeoutError, DeadlineExceeded, True, "idle_timeout", 504, "DEADLINE_EXCEEDED"),
     Row(WorkerLost, TimeoutsError, False, "worker_lost", 502, "INTERNAL"),
+    Row(PayloadError, TimeoutsError, False, "payload", 500, "INTERNAL"),
     Row(PolicyFailed, TimeoutsError, False, "policy_failed", 500, "INTERNAL"),
     Row(Withdrawn, TimeoutsError, False, "withdrawn", 499, "CANCELLED"),
 ]
@@ -198,5 +204,5 @@ def test_a_row_of_ones_own_replaces_and_extends() -> None:
     assert mine.of(QueueFull("x")).http == 429
     assert mine.of(UnicodeError("x")).http == 400
     assert STATUSES.of(QueueTimeoutError("x")).http == 503
-    assert (len(mine), len(STATUSES)) == (len(STATUSES) + 2, 6)
+    assert (len(mine), len(STATUSES)) == (len(STATUSES) + 2, 7)
     assert set(mine) == {*STATUSES, QueueTimeoutError, ValueError}

@@ -170,6 +170,36 @@ def test_what_a_stack_means(policies: tuple[Policy, ...], useless: str, unbounde
     assert told.bounds == tuple((policy, policy.interval) for policy in policies)
 
 
+@pytest.mark.parametrize(
+    ("policies", "unreached"),
+    [
+        ((GATEWAY, QUEUE, EXECUTION), "GatewayTimeout"),
+        ((EXECUTION, QUEUE, GATEWAY), "GatewayTimeout"),
+        ((GatewayTimeout(15), QUEUE, EXECUTION), "GatewayTimeout"),
+        ((GatewayTimeout(14), QUEUE, EXECUTION), ""),
+        ((GatewayTimeout(math.inf), QUEUE, EXECUTION), ""),
+        ((GatewayTimeout(30, reserve=1), QUEUE, EXECUTION), ""),  # a budget, less it, may be short
+        ((GATEWAY, QUEUE), ""),
+        ((GATEWAY, EXECUTION), ""),
+        ((GATEWAY, FirstItemTimeout(5), EXECUTION), "GatewayTimeout"),
+        ((FirstItemTimeout(15), QUEUE, EXECUTION), "FirstItemTimeout"),
+        ((FirstItemTimeout(14), QUEUE, EXECUTION), ""),
+        ((FirstItemTimeout(16), GATEWAY, QUEUE, EXECUTION), "FirstItemTimeout GatewayTimeout"),
+        ((FirstItemTimeout(20), GatewayTimeout(18), QUEUE, EXECUTION), "GatewayTimeout"),
+        ((GatewayTimeout(30, reserve=20), EXECUTION, FirstItemTimeout(20)), "FirstItemTimeout"),
+        ((GATEWAY, QUEUE, EXECUTION, IdleTimeout(9)), "GatewayTimeout"),
+        ((GATEWAY, QUEUE, EXECUTION, Mine()), "GatewayTimeout"),
+    ],
+    ids=repr,
+)
+def test_what_two_others_add_up_to_is_never_reached(
+    policies: tuple[Policy, ...], unreached: str
+) -> None:
+    """A wait and a run that are bounded bound the whole, and nothing that is useless is told twice."""
+    told = stack_of(*policies).explain()
+    assert [type(policy).__name__ for policy, _ in told.unreached] == unreached.split()
+
+
 def test_every_policy_says_what_it_bounds() -> None:
     """Each kind its own interval, and each interval its ends."""
     assert [kind.interval for kind in (GatewayTimeout, QueueTimeout, ExecutionTimeout)] == [
@@ -202,6 +232,10 @@ def test_an_explanation_prints_nicely() -> None:
         "unbounded: the service time (a worker takes it → done)",
         "unbounded: the sojourn time (arrival → done)",
     ]
+    assert str((GATEWAY | QUEUE | EXECUTION).explain()).splitlines()[3] == (
+        "never reached: GatewayTimeout(30), because QueueTimeout(5) and ExecutionTimeout(10) "
+        "together allow 15 s"
+    )
     assert str(Stack().explain()).startswith("unbounded: the waiting time")
     assert str(Stack(GATEWAY).explain()) == (
         "GatewayTimeout(30)  bounds the sojourn time (arrival → done)"
@@ -236,7 +270,7 @@ def test_a_useless_policy_warns_in_words() -> None:
 
 
 def test_a_useful_stack_is_made_without_a_word() -> None:
-    """Warnings are errors in these tests."""
+    """Warnings are errors in these tests; a safety net that is never reached is no mistake."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert (GATEWAY | QUEUE | EXECUTION).explain().useless == ()

@@ -10,6 +10,7 @@ Laws:
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -90,6 +91,10 @@ class Policy(Composable):
     @abstractmethod
     def deadline(self, job: Job) -> float:
         """Return the instant by which the job's present phase must end; `math.inf` for no opinion."""
+
+    def soft_deadline(self, job: Job) -> float:  # noqa: ARG002 - most rules have none
+        """Return the instant at which a running handler is interrupted, in workers that can do so."""
+        return math.inf
 
     def since(self, job: Job) -> float:
         """Return the instant from which the interval is counted, for the error's `elapsed`."""

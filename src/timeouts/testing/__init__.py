@@ -9,8 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from timeouts.testing import hostile
 from timeouts.testing.deadlock import Deadlock
-from timeouts.testing.hostile import AsyncHang, Hang
+from timeouts.testing.hostile.hang import AsyncHang, Hang
 from timeouts.testing.loop_clock import LoopClock
 from timeouts.testing.manual_clock import ManualClock
 from timeouts.testing.script import Input, Played, Script, Step, play
@@ -45,6 +46,7 @@ __all__ = [
     "check_discipline",
     "check_policy",
     "durations",
+    "hostile",
     "jobs",
     "play",
     "policies",

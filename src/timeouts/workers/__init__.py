@@ -7,10 +7,15 @@ from typing import Any, cast
 
 from timeouts.handler import Handler
 from timeouts.workers.base import Pool, Shell, StopMode, WorkerKind
+from timeouts.workers.process.kind import ProcessWorkers
 from timeouts.workers.task import TaskWorkers
 from timeouts.workers.thread import ThreadWorkers
 
-KINDS: dict[str, Callable[[], WorkerKind]] = {"task": TaskWorkers, "thread": ThreadWorkers}
+KINDS: dict[str, Callable[[], WorkerKind]] = {
+    "task": TaskWorkers,
+    "thread": ThreadWorkers,
+    "process": ProcessWorkers,
+}
 
 _CHOICE = " or ".join(map(repr, KINDS)) + ", or an object such as ThreadWorkers(max_abandoned=8)"
 
@@ -34,4 +39,13 @@ def _checked(workers: Any) -> WorkerKind:
     return cast("WorkerKind", workers)
 
 
-__all__ = ["Pool", "Shell", "StopMode", "TaskWorkers", "ThreadWorkers", "WorkerKind", "worker_kind"]
+__all__ = [
+    "Pool",
+    "ProcessWorkers",
+    "Shell",
+    "StopMode",
+    "TaskWorkers",
+    "ThreadWorkers",
+    "WorkerKind",
+    "worker_kind",
+]

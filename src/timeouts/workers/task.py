@@ -27,11 +27,12 @@ from typing import Any
 from timeouts.call import Call
 from timeouts.current import SERVING
 from timeouts.errors import WorkerLost
-from timeouts.gate import LoopGate
+from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, failure
 from timeouts.job import RUNNING
 from timeouts.outcome import Outcome
-from timeouts.workers.base import Shell, StopMode
+from timeouts.stack import Stack
+from timeouts.workers.base import Shell, StopMode, refuse_soft_limits
 from timeouts.workers.loop_thread import LoopThread, running_loop
 
 
@@ -43,16 +44,18 @@ class TaskWorkers:
     """
 
     stop_mode: StopMode = "cancel"
+    late_slots = False
     default_slots: float = math.inf
     max_abandoned: float = math.inf
 
-    def check(self, handler: Handler, slots: float) -> None:  # noqa: ARG002 - any number will do
-        """Refuse plain functions."""
+    def check(self, handler: Handler, slots: float, limits: Stack) -> None:  # noqa: ARG002 - any number will do
+        """Refuse plain functions, and soft limits."""
         if not handler.is_async:
             raise TypeError(
                 f"task workers run async def handlers; {handler.name} is none: "
                 'leave workers out, or use workers="thread"'
             )
+        refuse_soft_limits(limits, "task")
 
     def open(self, shell: Shell, handler: Handler, slots: float) -> TaskPool:  # noqa: ARG002 - as above
         """Make the pool."""
@@ -66,10 +69,15 @@ class TaskWorkers:
 class TaskPool:
     """Tasks on the callers' loops, or on the pool's home loop."""
 
+    blocking_gate: type[Gate] = Gate
+    loop_gate: type[LoopGate] = LoopGate
+    pack: None = None
+    quiet = True
+
     def __init__(self, shell: Shell, handler: Handler) -> None:
         self.shell = shell
         self.home: AbstractEventLoop | None = None
-        self._run = self._run_stream if handler.is_stream else self._run_plain
+        self._is_stream = handler.is_stream
         self._name = handler.name
         self._thread: LoopThread | None = None
         self._homing = threading.RLock()
@@ -103,6 +111,12 @@ class TaskPool:
         """Make the loop home to callers that have none."""
         self.home = loop
 
+    def open(self) -> None:
+        """Nothing: they start with the jobs that need them."""
+
+    def forget(self) -> None:
+        """Nothing: threads do not survive a fork."""
+
     def close(self) -> None:
         """End the pool's own thread, if it has one, when the last task on its loop is done."""
         with self._homing:
@@ -127,12 +141,7 @@ class TaskPool:
         try:
             loop.call_soon_threadsafe(act, call, loop)
         except RuntimeError:
-            started = call.task is not None
-            lost = WorkerLost(
-                "the event loop of the job is closed",
-                started=started,
-                work="stopped" if started else "never started",
-            )
+            lost = _lost("the event loop of the job is closed", begun=call.task is not None)
             self._end(call, Outcome(error=lost))
 
     def _home(self) -> AbstractEventLoop:
@@ -163,20 +172,14 @@ class TaskPool:
         if call.task is not None:
             call.task.cancel()
 
-    async def _run_plain(self, call: Call) -> None:
+    async def _run(self, call: Call) -> None:
         SERVING.set(call)
         try:
-            outcome = Outcome(await call.function(*call.args, **call.kwargs))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
-            outcome = failure(error)
-        self._end(call, outcome)
-        del call, outcome  # this frame may live on behind a traceback's; see `failure`
-
-    async def _run_stream(self, call: Call) -> None:
-        SERVING.set(call)
-        outcome = Outcome()
-        try:
-            await self._produce(call)
+            outcome = Outcome()
+            if self._is_stream:
+                await self._produce(call)
+            else:
+                outcome = Outcome(await call.function(*call.args, **call.kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             outcome = failure(error)
         self._end(call, outcome)
@@ -194,7 +197,7 @@ class TaskPool:
             await items.aclose()
             del self, call  # this frame may live on in a traceback; see `failure`
 
-    def _end(self, call: Call, outcome: Outcome) -> None:
+    def _end(self, call: Call, outcome: Outcome, *, begun: bool = True) -> None:
         if call.ended:  # its loop was closed under it, and only now is its coroutine collected
             return
         call.ended = True
@@ -202,10 +205,14 @@ class TaskPool:
         cancelled = isinstance(outcome.error, asyncio.CancelledError)
         if cancelled and call.phase is RUNNING and not isinstance(call.gate, LoopGate):
             # Its caller has no loop and has cancelled nothing: a bare CancelledError would tell him lies.
-            lost = WorkerLost("the task was cancelled from outside", started=True, work="stopped")
+            lost = _lost("the task was cancelled from outside", begun=begun)
             outcome = Outcome(error=lost)
         self.shell.finish(call, outcome)
 
     def _seal(self, call: Call, _: asyncio.Task[Any]) -> None:
         """Report a task that was cancelled before its first step, and so never ran any code."""
-        self._end(call, Outcome(error=asyncio.CancelledError()))
+        self._end(call, Outcome(error=asyncio.CancelledError()), begun=False)
+
+
+def _lost(message: str, *, begun: bool) -> WorkerLost:
+    return WorkerLost(message, started=begun, work="stopped" if begun else "never started")

@@ -1,0 +1,1 @@
+"""Process workers: warm processes that can be killed."""

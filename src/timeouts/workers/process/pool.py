@@ -1,0 +1,305 @@
+"""A pool of worker processes: who is idle, who serves which call, who is in reserve.
+
+Laws:
+- There are as many idle workers as the core has free slots, and those that are just being started.
+  A slot comes into service with a worker that is ready; it leaves with one that is lost, unless one
+  from the reserve takes its place at once.
+- A slot is free only when its worker is idle again, or is dead and buried.
+- On the happy path of `call` and `acall` nobody but the caller and the worker is involved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from timeouts.call import Call
+from timeouts.clock import MONOTONIC
+from timeouts.errors import PayloadError, ShuttingDown, StartupFailed, Withdrawn, Work, WorkerLost
+from timeouts.gate import Gate, LoopGate
+from timeouts.handler import Handler
+from timeouts.job import RUNNING
+from timeouts.outcome import Outcome
+from timeouts.workers.base import Shell
+from timeouts.workers.process import answers
+from timeouts.workers.process.channel import Worker
+from timeouts.workers.process.charter import Charter
+from timeouts.workers.process.frames import ITEM, RETIRE, VALUE, Frame
+from timeouts.workers.process.gates import WireGate, WireLoopGate
+from timeouts.workers.process.parcel import Unsendable, pack
+from timeouts.workers.process.staff import Staff
+
+if TYPE_CHECKING:
+    from timeouts.workers.process.kind import ProcessWorkers
+
+
+class ProcessPool:
+    """Gives calls to workers, and takes their answers."""
+
+    def __init__(self, shell: Shell, handler: Handler, slots: int, kind: ProcessWorkers) -> None:
+        self.shell = shell
+        self.slots = slots
+        self.kind = kind
+        self.handler = handler
+        self._is_stream = handler.is_stream
+        self.blocking_gate: Any = Gate
+        self.loop_gate: Any = LoopGate
+        if shell.clock is MONOTONIC:  # on another clock, nobody can wait for it and for a channel
+            self.blocking_gate = functools.partial(WireGate, self)
+            self.loop_gate = functools.partial(WireLoopGate, self)
+        self._lock = threading.Lock()
+        self._idle: deque[Worker] = deque()
+        self._spares: deque[Worker] = deque()
+        self._staff: Staff | None = None
+        self._opening = threading.Lock()
+        self._closed = False
+
+    # What callers and the shell ask for.
+
+    def open(self) -> None:
+        """Start the workers, if that has not been done; does not wait for them.
+
+        Raises:
+            TypeError: the handler or what prepares it cannot be sent to another process.
+            RuntimeError: this process is itself only just importing its main module.
+        """
+        with self._opening:
+            if self._staff is None and not self._closed:
+                kind = self.kind
+                charter = Charter(
+                    self.handler.function, kind.setup, kind.preload, self.shell.core.stack
+                )
+                self._staff = Staff(self, charter)
+
+    def pack(self, call: Call) -> None:
+        """Write down what a call is to send, in its caller's thread and before it arrives.
+
+        Raises:
+            PayloadError: it cannot be pickled.
+        """
+        if self._staff is None:
+            self.open()
+        function = None if call.function is self.handler.function else call.function
+        try:
+            call.request = pack((function, call.args, call.kwargs))
+        except Unsendable as why:
+            raise PayloadError(
+                f"the arguments of {self.handler.name} cannot be sent to a worker process: {why}"
+            ) from why.__cause__
+
+    def start(self, call: Call) -> None:
+        """Send the call to an idle worker; its caller then listens to that worker."""
+        with self._lock:  # `cancel` either finds the worker, or comes before this
+            worker = self._idle.pop() if call.phase is RUNNING else None
+            if worker is not None:
+                call.worker = worker
+                worker.assign(call)
+        if worker is None:  # answered before its work began
+            self.shell.finish(call, Outcome(error=call.error))
+            return
+        if self._is_stream:
+            call.demand = Demand(worker, call)
+        offer = getattr(call.gate, "offer", None)
+        worker.watching = offer is None
+        try:
+            worker.ask(call)
+        except OSError:  # it has just died: whoever buries it answers the call
+            worker.unasked = True
+            self.staff.post(self.staff.stop, worker)
+        except Exception as why:  # noqa: BLE001 - no memory for the arguments, say
+            if worker.claim():
+                lost = PayloadError(f"the arguments could not be sent: {type(why).__name__}: {why}")
+                lost.__cause__ = why
+                self._release(worker, call, Outcome(error=lost))
+            return
+        if offer is not None:
+            offer(worker)
+        elif not worker.watched:
+            self.staff.post(self.staff.watch, worker)
+        if worker.gone:
+            self.staff.post(self.settle, worker)
+
+    def hear(self, worker: Worker, frames: list[Frame]) -> None:
+        """Take what a worker has said; in the thread of whoever listens to it."""
+        for kind, number, body in frames:
+            call = worker.call
+            if call is None or call.key != number:
+                continue
+            if kind == ITEM:
+                self._take_item(worker, call, body)
+            elif worker.claim():
+                outcome = answers.read(worker.post, kind & ~RETIRE == VALUE, body)
+                self._release(worker, call, outcome, fit=not kind & RETIRE)
+                worker.end_farewell()
+
+    def cancel(self, call: Call) -> None:
+        """Stop a call's work; gently, if its stream has no consumer any more, or none that waits."""
+        with self._lock:
+            worker = _serving(call)
+            gently = (
+                worker is not None
+                and self._is_stream
+                and (worker.between or isinstance(call.error, Withdrawn))
+            )
+            if worker is not None and gently:
+                worker.watching = True
+        if gently:
+            self.staff.post(self.staff.say_farewell, worker, call)
+        else:
+            self.condemn(call)
+
+    def condemn(self, call: Call) -> None:
+        """Have the worker of a call stopped, if it still serves it."""
+        with self._lock:
+            worker = _serving(call)
+            if worker is None:
+                return
+            worker.condemned = True
+        worker.hang_up()
+        self.staff.post(self.staff.stop, worker)
+
+    def settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nothing: processes need no loop of the user's."""
+
+    def close(self) -> None:
+        """Kill all processes."""
+        with self._opening:
+            self._closed = True
+        if self._staff is not None:
+            self._staff.close()
+
+    def forget(self) -> None:
+        """Leave everything to the parent of this process, which is a fork of the server."""
+        if self._staff is not None:
+            self._staff.forget()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no process of this pool is left."""
+        return self._staff is None or self._staff.ended
+
+    @property
+    def staff(self) -> Staff:
+        """The life of the workers; there is one once there are calls."""
+        assert self._staff is not None  # noqa: S101 - `pack` comes before everything
+        return self._staff
+
+    # What the staff tells, on its own loop.
+
+    def admit(self, worker: Worker) -> None:
+        """A worker is ready: put it into service, or into the reserve."""
+        with self._lock:
+            self._spares.append(worker)
+        self.promote()
+
+    def promote(self) -> None:
+        """Put workers from the reserve into service, for as many slots as lack one."""
+        while self.shell.read(lambda: self.shell.core.slots) < self.slots:
+            with self._lock:
+                if not self._spares:
+                    return
+                self._idle.append(self._spares.popleft())
+            self.shell.enlist()
+
+    def settle(self, worker: Worker) -> None:
+        """A worker is gone: end its call, or take its idle slot out of service. May be repeated."""
+        if call := worker.claim():
+            self._release(worker, call, self._obituary(worker, call), "killed", fit=False)
+            return
+        with self._lock:
+            if worker in self._spares:
+                self._spares.remove(worker)
+            elif worker in self._idle:
+                self._idle.remove(worker)
+                if self._spares:
+                    self._idle.append(self._spares.popleft())
+                elif not self.shell.dismiss():
+                    self._idle.append(worker)  # a call is on its way to it, and brings us back here
+
+    def fail(self, why: StartupFailed) -> None:
+        """Nobody is ready, and nobody will be soon."""
+        self.shell.withhold(why)
+
+    @property
+    def working(self) -> bool:
+        """Whether any slot is in service."""
+        return bool(self.shell.read(lambda: self.shell.core.slots))
+
+    # Decisions about a worker at the end of its call.
+
+    def _release(
+        self,
+        worker: Worker,
+        call: Call,
+        outcome: Outcome,
+        work: Work = "stopped",
+        *,
+        fit: bool = True,
+    ) -> None:
+        vacate = False
+        with self._lock:
+            fit = fit and not worker.condemned
+            if fit:
+                self._idle.append(worker)
+            elif self._spares:
+                self._idle.append(self._spares.popleft())
+            else:
+                vacate = True
+        self.shell.finish(call, outcome, work, vacate=vacate)
+        if not fit and not worker.gone:
+            self.staff.post(self.staff.retire, worker)
+        elif fit and worker.gone:
+            self.staff.post(self.settle, worker)
+        if vacate:
+            self.staff.post(self.promote)
+
+    def _take_item(self, worker: Worker, call: Call, body: bytes) -> None:
+        item = answers.read(worker.post, True, body, "an item")
+        if item.error is not None:
+            worker.verdict = item
+            self.condemn(call)
+            return
+        worker.between = True
+        self.shell.deliver(call, item.value)
+
+    def _obituary(self, worker: Worker, call: Call) -> Outcome:
+        if worker.verdict is not None:
+            return worker.verdict
+        started = not worker.unasked
+        work: Work = "killed" if started else "never started"
+        if self._closed and call.error is None:
+            return Outcome(error=ShuttingDown("the server was closed", started=started, work=work))
+        lost = WorkerLost(
+            f"the worker died while the job ran: {worker.cause}",
+            elapsed=self.shell.clock.now() - call.arrived,
+            started=started,
+            work=work,
+        )
+        return Outcome(error=lost)
+
+
+def _serving(call: Call) -> Worker | None:
+    """Return the worker that serves a call just now; only under the pool's lock."""
+    worker: Worker | None = call.worker
+    return worker if worker is not None and worker.call is call else None
+
+
+class Demand:
+    """Rung when a stream's consumer asks for the next item."""
+
+    __slots__ = ("_call", "_worker")
+
+    def __init__(self, worker: Worker, call: Call) -> None:
+        self._worker = worker
+        self._call = call
+
+    def ring(self) -> None:
+        """Ask the worker."""
+        if self._worker.call is self._call and self._worker.between:
+            self._worker.ask_on(self._call)
+
+
+__all__ = ["Demand", "ProcessPool"]
