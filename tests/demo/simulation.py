@@ -5,12 +5,14 @@ import math
 from concurrent.futures import Future
 from typing import Any
 
-from timeouts import ExecutionTimeout, GatewayTimeout, Job, Outcome, QueueTimeout
+from timeouts import ExecutionTimeout, GatewayTimeout, Job, Outcome, QueueTimeout, WorkerLost
 from timeouts.core import Cancel, Command, Core, Late, Reply, Start
 from timeouts.demo.recorder import Record, Recorder
 from timeouts.demo.schedule import Kind, Request
 from timeouts.testing import ManualClock
+from timeouts.workers import StopMode
 
+KILL = 0.125  # seconds from a cancel until nothing is left of the work, where it can be killed
 LIMITS = GatewayTimeout(1.5) | QueueTimeout(0.8) | ExecutionTimeout(1.0)
 
 
@@ -19,9 +21,13 @@ def request(number: int, at: float, cost: float, kind: Kind = Kind.QUICK) -> Req
 
 
 class Simulation:
-    """One run of the requests; each is answered with its own number."""
+    """One run of the requests; each is answered with its own number, or killed if the workers can be."""
 
-    def __init__(self, requests: tuple[Request, ...], slots: int) -> None:
+    def __init__(
+        self, requests: tuple[Request, ...], slots: int, stop_mode: StopMode = "abandon"
+    ) -> None:
+        self._kills = stop_mode == "kill"
+        self._killed: set[int] = set()
         self.clock = ManualClock()
         self.recorder = Recorder(requests, self.clock, start=0.0)
         self._core = Core(LIMITS, slots=slots)
@@ -45,8 +51,12 @@ class Simulation:
         return min(self._core.next_timer(), self._agenda[0][0] if self._agenda else math.inf)
 
     def _do(self, number: int, what: str, now: float) -> None:
+        if what == "dead":
+            self._obey(self._core.finish(number, Outcome(error=WorkerLost()), now, "killed"))
+            return
         if what == "finish":
-            self._obey(self._core.finish(number, Outcome(number), now))
+            if number not in self._killed:
+                self._obey(self._core.finish(number, Outcome(number), now))
             return
         job = Job(number)
         commands = self._core.arrive(job, now)
@@ -62,6 +72,10 @@ class Simulation:
                     self.recorder.started(job, now)
                     end = now + self._requests[_number(job)].cost
                     heapq.heappush(self._agenda, (end, _number(job), "finish"))
+                case Cancel(jobs=jobs) if self._kills:
+                    for job in jobs:
+                        self._killed.add(_number(job))
+                        heapq.heappush(self._agenda, (now + KILL, _number(job), "dead"))
                 case Cancel():
                     pass  # nothing can stop a thread
                 case Reply(job=job, outcome=outcome):
@@ -71,8 +85,10 @@ class Simulation:
                     self.recorder.late(job, outcome, now)
 
 
-def simulate(*requests: Request, slots: int, until: float = math.inf) -> tuple[Record, ...]:
-    return Simulation(requests, slots).run(until)[0]
+def simulate(
+    *requests: Request, slots: int, until: float = math.inf, stop_mode: StopMode = "abandon"
+) -> tuple[Record, ...]:
+    return Simulation(requests, slots, stop_mode).run(until)[0]
 
 
 def _number(job: Job) -> int:

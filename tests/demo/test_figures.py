@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.demo.simulation import Simulation, request, simulate
+from tests.demo.simulation import KILL, Simulation, request, simulate
 from timeouts.demo.figures import Figures, Group, Spread, measure
 from timeouts.demo.recorder import Record
 from timeouts.demo.schedule import schedule
@@ -76,6 +76,33 @@ def test_nothing_is_made_up_about_workers_that_were_never_free_again() -> None:
     assert figures.blind is None
     assert figures.ends is None
     assert group(figures, "ExecutionTimeout").held == 4
+
+
+KILLED = simulate(
+    request(1, at=0, cost=4),
+    request(2, at=0.5, cost=0.25),
+    request(3, at=0.75, cost=0.25),
+    request(4, at=3, cost=4),
+    slots=1,
+    stop_mode="kill",
+)
+
+
+def test_of_killed_work_it_is_told_when_nothing_was_left_and_when_the_next_one_ran() -> None:
+    figures = figures_of(KILLED, slots=1, until=5)
+    assert [record.killed for record in KILLED] == [True, False, False, True]
+    assert group(figures, "ExecutionTimeout").dead == figures.dead == Spread(KILL, KILL)
+    assert figures.next == Spread(KILL, KILL)  # of the first one; behind the last one nobody waited
+    assert figures.ends is None
+    assert group(figures, "answered").count == 2
+    assert group(figures, "answered").dead is None
+
+
+def test_what_is_not_dead_yet_is_not_called_so() -> None:
+    (record,) = simulate(request(1, at=0, cost=4), slots=1, until=1.0625, stop_mode="kill")
+    assert record.expired
+    assert not record.killed
+    assert figures_of((record,), slots=1, until=1.0625).dead is None
 
 
 def test_a_wrong_answer_is_counted_as_one() -> None:

@@ -74,6 +74,24 @@ def test_each_interval_has_its_sentence() -> None:
     assert "1 of 4 requests were answered" in said["Goodput"]
 
 
+def test_killed_work_has_a_sentence_and_a_row_of_its_own() -> None:
+    records = simulate(
+        request(1, at=0, cost=9), request(2, at=0.5, cost=0.25), slots=1, stop_mode="kill"
+    )
+    said = told(records, slots=1)
+    assert "nothing was left of it a median of 125.0 ms, at most 125.0 ms later" in said["Running"]
+    assert "the next of them was running a median of 125.0 ms" in said["Running"]
+    assert "thread" not in said["Running"]
+    figures = measure(records, lambda record: record.request.number, slots=1, until=5)
+    rows = [" ".join(line.split()) for line in printed(report.outcomes(figures)).splitlines()]
+    assert "ExecutionTimeout 1 1.00 1.00 0.0 0.0 killed, dead in 125.0 ms" in rows
+
+
+def test_nobody_is_said_to_have_waited_where_nobody_did() -> None:
+    records = simulate(request(1, at=0, cost=9), slots=1, stop_mode="kill")
+    assert "Where requests waited" not in told(records, slots=1)["Running"]
+
+
 def test_the_comparison_says_what_was_computed() -> None:
     said = told(STUCK)["Told on time"]
     assert "For 1.0 s both workers were stuck" in said
@@ -108,7 +126,7 @@ def test_workers_are_counted_in_good_english(slots: int, held: str) -> None:
 def test_the_timeline_has_a_line_for_each_request_and_each_worker() -> None:
     requests = schedule(seconds=10, rate=5, slots=2, seed=31, images=9)
     records, until = Simulation(requests, slots=2).run()
-    lines = printed(report.timeline(records, 2, until, width=100)).splitlines()
+    lines = printed(report.timeline(records, 2, until, "abandon", width=100)).splitlines()
     for one in requests:
         assert sum(line.startswith(f"{one.number:>4} {one.kind}") for line in lines) == 1
     assert sum(line.startswith("worker ") for line in lines) == 2

@@ -54,8 +54,20 @@ def test_a_short_run_prints_what_it_measured_and_saves_the_picture(tmp_path: Pat
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_interrupt_ends_it_at_once_with_what_was_seen() -> None:
-    with demo("--seconds", "10", "--rate", "10") as process:
+def test_processes_that_hang_are_killed_and_their_slots_come_back() -> None:
+    with demo("--workers", "process", "--seconds", "3", "--rate", "5") as process:
+        output, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert re.search(r"hang: killed; nothing was left of it \d+\.\d ms later", output)
+    assert re.search(r"ExecutionTimeout +\d+ .* killed, dead in \d+\.\d ms", output)
+    assert re.search(r"hang .* ExecutionTimeout 1\.\d\d s, killed", output)
+    assert "was stopped while" not in output  # the log does not paint over it
+
+
+@pytest.mark.parametrize("workers", ["thread", "process"])
+def test_an_interrupt_ends_it_at_once_with_what_was_seen(workers: str) -> None:
+    with demo("--workers", workers, "--seconds", "10", "--rate", "10") as process:
         assert process.stdout is not None
         heard = ""
         while "ExecutionTimeout allows" not in heard:  # by then a worker is stuck

@@ -17,18 +17,22 @@ from timeouts.demo.schedule import Kind
 from timeouts.job import Phase
 from timeouts.policy import Interval
 from timeouts.stack import Stack
+from timeouts.workers import StopMode
 
 COLOUR = {Phase.WAITING: "#f3c14b", Phase.RUNNING: "#3b7dbf", Phase.ABANDONED: "#f2b8b0"}
 HATCH = {Phase.ABANDONED: "//////"}
 MEANING = {
     Phase.WAITING: "waiting for a worker",
     Phase.RUNNING: "running on a worker",
-    Phase.ABANDONED: "abandoned: its caller was told,\nits worker is still busy",
+}
+GIVEN_UP: dict[StopMode, str] = {
+    "abandon": "abandoned: its caller was told,\nits worker is still busy",
+    "kill": "its caller was told,\nits worker is being killed",
 }
 TOLD, FINE, INK, PALE, DARK = "#c0281c", "#2e8b57", "#333333", "#8a8a8a", "#c0281c"
 
 
-def write_titles(figure: Figure, height: float, limits: Stack) -> None:
+def write_titles(figure: Figure, height: float, limits: Stack, stop_mode: StopMode) -> None:
     """Say above the picture what it shows; `height` is the figure's, in inches."""
     figure.text(
         0.015,
@@ -47,9 +51,10 @@ def write_titles(figure: Figure, height: float, limits: Stack) -> None:
         fontsize=10.5,
         va="center",
     )
+    meaning = {**MEANING, Phase.ABANDONED: GIVEN_UP[stop_mode]}
     handles: list[Any] = [
         *(
-            Patch(fc=COLOUR[phase], hatch=HATCH.get(phase), ec="white", label=MEANING[phase])
+            Patch(fc=COLOUR[phase], hatch=HATCH.get(phase), ec="white", label=meaning[phase])
             for phase in COLOUR
         ),
         Line2D([], [], marker="|", ls="", color=INK, ms=10, mew=1.6, label="deadline"),
@@ -86,6 +91,15 @@ def write_notes(
         )
         row = rows[first.request.number]
         _point(axes, note, first.told + _held(first, until) / 2, row, row - 5)
+    killed = [r for r in records if r.killed and r.request.kind is Kind.HANG]
+    if killed:
+        first = killed[0]
+        note = (
+            f"the caller of {name_of(first)} was told at its deadline, {_ms(first.late)} late;\n"
+            f"its worker was killed, and dead {_ms(first.ended - first.told)} after that"
+        )
+        row = rows[first.request.number]
+        _point(axes, note, first.told, row, row - 5)
     for begin, end in dark:
         told = [r for r in records if r.started == math.inf and begin <= r.deadline < end]
         if told and end - begin > 0.5:

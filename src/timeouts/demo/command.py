@@ -20,6 +20,7 @@ class Workers(StrEnum):
     """Which kinds of workers the demo can run on."""
 
     THREAD = "thread"
+    PROCESS = "process"
 
 
 N = TypeVar("N", int, float)
@@ -73,7 +74,8 @@ def demo(
     """See the two stages of a request, waiting and running, each with a timeout of its own.
 
     A small classifier serves scikit-learn's 1,797 scanned digits. Most requests are quick, some are
-    slow, some hang; every figure that is printed was measured.
+    slow, some hang; every figure that is printed was measured. Threads that hang keep their slots;
+    processes that hang are killed, and their slots come back.
     """
     from rich.console import Console
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ class Group:
         after: when their callers were told, seconds after they should have been sent.
         late: how long after the deadline, in seconds; None where none had passed.
         held: how many seconds their work held workers after its callers were told, all together.
+        dead: of work that was killed, how long after its caller was told nothing was left of it.
     """
 
     verdict: str
@@ -45,6 +46,7 @@ class Group:
     after: Spread | None
     late: Spread | None
     held: float
+    dead: Spread | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ class Figures:
         correct: how many were read correctly.
         wait, service, sojourn: of the answered ones, in seconds; None if there are none.
         lag: how far the sender fell behind its schedule, at worst, in seconds.
-        ends: of work that was abandoned and then seen to end, how long after its arrival it did.
+        ends: of work that nothing could stop and that was seen to end, how long after its arrival.
+        dead: of work that was killed, how long after its caller was told nothing was left of it.
+        next: where requests waited while a worker was killed, how long after the caller of the
+            killed one was told the next of them was running.
         stuck: for how many seconds every worker was held by abandoned work.
         blind: see there; None if nobody was told while all workers were stuck.
     """
@@ -87,6 +92,8 @@ class Figures:
     sojourn: Spread | None
     lag: float
     ends: Spread | None
+    dead: Spread | None
+    next: Spread | None
     stuck: float
     blind: Blind | None
 
@@ -125,8 +132,10 @@ def measure(
         ends=_spread(
             record.ended - record.arrived
             for record in records
-            if record.expired and record.ended < math.inf
+            if record.expired and record.ended < math.inf and not record.killed
         ),
+        dead=_dead(records),
+        next=_spread(_waits_behind_the_killed(records)),
         stuck=sum(end - begin for begin, end in stuck(records, slots, until)),
         blind=_blind(records, slots, until),
     )
@@ -144,6 +153,7 @@ def _grouped(records: Sequence[Record], until: float) -> tuple[Group, ...]:
             after=None if verdict == UNANSWERED else Spread.of(r.after for r in members),
             late=_spread(record.late for record in members if record.expired),
             held=sum(_held(record, until) for record in members),
+            dead=_dead(members),
         )
         for (verdict, started), members in kinds.items()
     )
@@ -157,6 +167,22 @@ def _place(record: Record) -> tuple[bool, bool, str, bool]:
 
 def _held(record: Record, until: float) -> float:
     return sum(s.end - s.begin for s in spans(record, until) if s.phase is Phase.ABANDONED)
+
+
+def _dead(records: Iterable[Record]) -> Spread | None:
+    return _spread(record.ended - record.told for record in records if record.killed)
+
+
+def _waits_behind_the_killed(records: Sequence[Record]) -> Iterator[float]:
+    for killed in records:
+        if killed.killed:
+            behind = [
+                record.started
+                for record in records
+                if record.arrived < killed.told <= record.started < math.inf
+            ]
+            if behind:
+                yield min(behind) - killed.told
 
 
 def _blind(records: Sequence[Record], slots: int, until: float) -> Blind | None:

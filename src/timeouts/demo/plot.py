@@ -28,6 +28,7 @@ from timeouts.demo.intervals import lanes, spans, stuck
 from timeouts.demo.recorder import ANSWERED, Record
 from timeouts.job import Phase
 from timeouts.stack import Stack
+from timeouts.workers import StopMode
 
 ROW, TALLEST = 0.155, 60.0  # inches
 FEWEST = 12  # rows
@@ -42,14 +43,23 @@ STYLE: Any = {
 }
 
 
-def save(file: Path, records: Sequence[Record], slots: int, until: float, limits: Stack) -> None:
+def save(  # noqa: PLR0917
+    file: Path,
+    records: Sequence[Record],
+    slots: int,
+    until: float,
+    limits: Stack,
+    stop_mode: StopMode,
+) -> None:
     """Draw the run into a file, whose ending says in which format."""
     with rc_context(STYLE):
-        figure = draw(records, slots, until, limits)
+        figure = draw(records, slots, until, limits, stop_mode)
         figure.savefig(file, dpi=150)
 
 
-def draw(records: Sequence[Record], slots: int, until: float, limits: Stack) -> Figure:
+def draw(
+    records: Sequence[Record], slots: int, until: float, limits: Stack, stop_mode: StopMode
+) -> Figure:
     """Draw the run."""
     rows = max(len(records), FEWEST)
     lower = 0.32 * slots + 0.2
@@ -73,7 +83,7 @@ def draw(records: Sequence[Record], slots: int, until: float, limits: Stack) -> 
     upper_axes.set_xlim(-0.15, end + 0.1)
     lower_axes.set_xlabel("seconds after the start")
     write_notes(upper_axes, records, dark, until)
-    write_titles(figure, height, limits)
+    write_titles(figure, height, limits, stop_mode)
     return figure
 
 

@@ -64,6 +64,15 @@ class Record:
         return isinstance(self.error, TimeoutsError) and self.error.policy is not None
 
     @property
+    def killed(self) -> bool:
+        """Whether its work was killed, and is known to be dead."""
+        return (
+            isinstance(self.error, TimeoutsError)
+            and self.error.work == "killed"
+            and self.ended < math.inf
+        )
+
+    @property
     def after(self) -> float:
         """How long its caller had waited when told, counted from the scheduled instant."""
         return self.told - self.request.at
@@ -75,43 +84,47 @@ class Record:
 
 
 class Recorder(Observer):
-    """Write down when what happened to the requests, which arrive in the order of their schedule."""
+    """Write down when what happened to the requests, which arrive in the order of their schedule.
 
-    def __init__(self, requests: Iterable[Request], clock: Clock, start: float) -> None:
+    Attributes:
+        start: the instant that all others are counted from; known before the first request arrives.
+    """
+
+    def __init__(self, requests: Iterable[Request], clock: Clock, start: float = math.inf) -> None:
+        self.start = start
         self._records = {request.number: Record(request) for request in requests}
         self._coming = iter(self._records.values())
         self._of: dict[Hashable, Record] = {}
         self._jobs: dict[Hashable, Job] = {}
         self._clock = clock
-        self._start = start
         self._lock = threading.Lock()
 
     def arrived(self, job: Job, now: float) -> None:
         """The next request of the schedule has arrived: one sender sends them in that order."""
         with self._lock:
             record = self._of[job.key] = next(self._coming)
-            record.arrived = now - self._start
+            record.arrived = now - self.start
             self._jobs[job.key] = job
 
     def started(self, job: Job, now: float) -> None:
         """A worker takes it, which gives it the deadline of its second stage."""
         with self._lock:
-            self._of[job.key].started = now - self._start
+            self._of[job.key].started = now - self.start
 
     def answered(self, job: Job, outcome: Outcome, now: float) -> None:
         """An outcome of the work itself means that the work is over."""
         with self._lock:
             if not isinstance(outcome.error, TimeoutsError):
-                self._of[job.key].ended = now - self._start
+                self._of[job.key].ended = now - self.start
 
     def late(self, job: Job, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - the hook's own
         """Abandoned work is over at last."""
         with self._lock:
-            self._of[job.key].ended = now - self._start
+            self._of[job.key].ended = now - self.start
 
     def told(self, request: Request, future: Future[Any]) -> None:
         """The caller looks at its watch."""
-        now = self._clock.now() - self._start
+        now = self._clock.now() - self.start
         with self._lock:
             record = self._records[request.number]
             record.told = now
@@ -122,7 +135,7 @@ class Recorder(Observer):
         """Return copies of the records of all requests that have arrived, in that order."""
         with self._lock:
             for key, record in self._of.items():
-                record.deadline = self._jobs[key].expires - self._start
+                record.deadline = self._jobs[key].expires - self.start
             return tuple(copy.copy(record) for record in self._of.values())
 
     @property

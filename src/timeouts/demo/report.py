@@ -20,6 +20,7 @@ from timeouts.demo.sentences import many, sentences
 from timeouts.demo.timeline import legend, request_line, whole, worker_lines
 from timeouts.policy import Interval
 from timeouts.stack import Stack
+from timeouts.workers import StopMode
 
 STAGES = {
     Interval.WAITING: "waiting",
@@ -59,7 +60,7 @@ def announcement(requests: Sequence[Request], seconds: float, slots: int, taught
     kinds = Counter(request.kind for request in requests)
     mix = ", ".join(f"{kinds[kind]} {meaning}" for kind, meaning in _MEANING.items() if kinds[kind])
     return Text(
-        f"{taught} images taught it. In the next {seconds:g} s, {len(requests)} requests come for "
+        f"{taught} images taught it. Within {seconds:g} s, {len(requests)} requests come for "
         f"{many(slots, 'worker')}, on a schedule that waits for nobody: {mix}.\n"
     )
 
@@ -67,11 +68,13 @@ def announcement(requests: Sequence[Request], seconds: float, slots: int, taught
 _MEANING = {Kind.QUICK: "quick", Kind.SLOW: "slow", Kind.HANG: "that hang"}
 
 
-def timeline(records: Sequence[Record], slots: int, until: float, width: int) -> Stacked:
+def timeline(
+    records: Sequence[Record], slots: int, until: float, stop_mode: StopMode, width: int
+) -> Stacked:
     """Draw the whole run."""
     axis = whole(until, width)
     return Stacked(
-        legend(),
+        legend(stop_mode),
         Text(),
         *(request_line(record, until, axis) for record in records),
         axis.ruler(),
@@ -123,7 +126,11 @@ def _work(group: Group) -> str:
         return "runs" if group.started else "waits"
     if not group.started:
         return "never started"
-    return "raised" if group.verdict == FAILED else f"held workers {group.held:.1f} s more"
+    if group.verdict == FAILED:
+        return "raised"
+    if group.dead is not None:
+        return f"killed, dead in {group.dead.worst * 1000:.1f} ms"
+    return f"held workers {group.held:.1f} s more"
 
 
 def _style(group: Group) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from timeouts.clock import MONOTONIC
 from timeouts.demo import report
-from timeouts.demo.digits import DigitReader
+from timeouts.demo.digits import PREDICTORS, DigitReader, Predictor
 from timeouts.demo.figures import measure
 from timeouts.demo.load import send
 from timeouts.demo.recorder import Record, Recorder
@@ -22,6 +23,7 @@ from timeouts.demo.screen import Screen, screen_for
 from timeouts.gate import Gate
 from timeouts.policy import ExecutionTimeout, GatewayTimeout, QueueTimeout
 from timeouts.server import Server
+from timeouts.workers import KINDS
 
 GATEWAY = GatewayTimeout(1.5)
 LIMITS = GATEWAY | QueueTimeout(0.8) | ExecutionTimeout(1.0)
@@ -53,6 +55,8 @@ class Run:
 
 def run(options: Options, console: Console) -> bool:
     """Do what `timeouts demo` does; return whether it went to its end."""
+    logging.getLogger("timeouts").addHandler(logging.NullHandler())  # it would paint over ours
+    stop_mode = KINDS[options.workers]().stop_mode
     save = _saver(options)
     console.print(report.introduction(LIMITS))
     reader = DigitReader()
@@ -64,11 +68,13 @@ def run(options: Options, console: Console) -> bool:
         images=len(reader),
     )
     console.print(report.announcement(requests, options.seconds, options.slots, reader.taught))
-    seen = watch(reader, requests, options, screen_for(console, report.headline(LIMITS)))
+    screen = screen_for(console, report.headline(LIMITS), options.slots, stop_mode)
+    seen = watch(PREDICTORS[options.workers](reader), requests, options, screen)
     figures = measure(
         seen.records, lambda record: reader.truth(record.request), options.slots, seen.until
     )
-    console.print(report.timeline(seen.records, options.slots, seen.until, console.width))
+    timeline = report.timeline(seen.records, options.slots, seen.until, stop_mode, console.width)
+    console.print(timeline)
     summary = report.summary(figures, LIMITS, options.slots, interrupted=seen.interrupted)
     console.print(summary, width=min(console.width, WIDEST))
     if save is not None and seen.records:
@@ -79,34 +85,29 @@ def run(options: Options, console: Console) -> bool:
 
 
 def watch(
-    reader: DigitReader, requests: tuple[Request, ...], options: Options, screen: Screen
+    predictor: Predictor, requests: tuple[Request, ...], options: Options, screen: Screen
 ) -> Run:
     """Serve the requests and show it; a Ctrl-C ends it at once, with what was seen so far."""
     clock, stop = MONOTONIC, Gate()
-    start = clock.now() + LEAD
-    recorder = Recorder(requests, clock, start)
+    recorder = Recorder(requests, clock)
     server = Server(
-        reader.predict,
+        predictor.predict,
         LIMITS,
         slots=options.slots,
         workers=options.workers,
         observers=[recorder],
         clock=clock,
     )
-    sender = threading.Thread(
-        target=send,
-        args=(requests, server.submit, recorder.told),
-        kwargs={"clock": clock, "start": start, "stop": stop},
-        name="sender",
-        daemon=True,
-    )
     seen = Run()
 
+    def send_all() -> None:
+        send(requests, server.submit, recorder.told, clock=clock, start=recorder.start, stop=stop)
+
     def look() -> None:
-        seen.records, seen.until = recorder.seen(), clock.now() - start
+        seen.records, seen.until = recorder.seen(), max(clock.now() - recorder.start, 0.0)
 
     def watch_until(over: Callable[[], bool], limit: float) -> None:
-        while not over() and clock.now() - start < limit:
+        while not over() and clock.now() - recorder.start < limit:
             look()
             screen.show(seen.records, server.stats(), max(seen.until, 0.0))
             time.sleep(screen.interval)
@@ -114,17 +115,19 @@ def watch(
 
     last = requests[-1].at + GATEWAY.timeout
     try:
+        server.start()
+        recorder.start = clock.now() + LEAD
         with screen:
-            sender.start()
+            threading.Thread(target=send_all, name="sender", daemon=True).start()
             watch_until(lambda: recorder.all_told, last + PATIENCE)
-            reader.let_go()
+            predictor.let_go()
             watch_until(lambda: not server.stats().abandoned, last + 2 * PATIENCE)
     except KeyboardInterrupt:
         look()
         seen.interrupted = True
     finally:
         stop.ring()
-        reader.let_go()
+        predictor.let_go()
         server.close()
     return seen
 
@@ -136,4 +139,6 @@ def _saver(options: Options) -> Callable[[Run], None] | None:
     from timeouts.demo import plot
 
     file = options.plot
-    return lambda seen: plot.save(file, seen.records, options.slots, seen.until, LIMITS)
+    return lambda seen: plot.save(
+        file, seen.records, options.slots, seen.until, LIMITS, KINDS[options.workers]().stop_mode
+    )

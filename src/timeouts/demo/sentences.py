@@ -34,13 +34,32 @@ def _running(figures: Figures, told: Sequence[Group], _: int) -> str:
     seen = _seen("ran for", figures.service)
     if not told:
         return f"{seen} None ran too long."
+    so_far = f"{seen} {_count(told)} reached the limit and were told {_worst_late(told)} after it."
+    return f"{so_far} {_abandoned(figures) if figures.dead is None else _killed(figures)}"
+
+
+def _abandoned(figures: Figures) -> str:
     held = sum(group.held for group in figures.groups)
     ends = figures.ends
     until = "" if ends is None else f" (the last came back {ends.worst:.1f} s after its arrival)"
     return (
-        f"{seen} {_count(told)} reached the limit and were told {_worst_late(told)} after it. "
         "But nothing can stop a thread: all abandoned work together held workers for another "
-        f"{held:.1f} s{until}."
+        f"{held:.1f} s{until}. Processes can be stopped: see --workers process."
+    )
+
+
+def _killed(figures: Figures) -> str:
+    assert figures.dead is not None  # noqa: S101 - the caller has looked
+    said = (
+        "Whatever it was doing, work that expired was killed: nothing was left of it a median of "
+        f"{_ms(figures.dead.median)}, at most {_ms(figures.dead.worst)} later."
+    )
+    if figures.next is None:
+        return said
+    return (
+        f"{said} Where requests waited, the next of them was running a median of "
+        f"{_ms(figures.next.median)}, at most {_ms(figures.next.worst)} after the timeout was told: "
+        "the slot was back."
     )
 
 

@@ -12,13 +12,18 @@ from rich.text import Text
 from timeouts.demo.intervals import Span, lanes, spans
 from timeouts.demo.recorder import ANSWERED, Record
 from timeouts.job import Phase
+from timeouts.workers import StopMode
 
 GLYPH = {Phase.WAITING: "░", Phase.RUNNING: "█", Phase.ABANDONED: "▒"}
 STYLE = {Phase.WAITING: "yellow", Phase.RUNNING: "blue", Phase.ABANDONED: "red"}
 _ORDER = tuple(GLYPH)
+GIVEN_UP: dict[StopMode, str] = {
+    "abandon": "abandoned: caller told, worker still busy  ",
+    "kill": "caller told, worker being killed  ",
+}
 Cell = tuple[str, str]  # a character and its style
 DEADLINE = "│"
-LEFT, RIGHT = 10, 29
+LEFT, RIGHT = 10, 31
 STEPS = (1, 2, 5, 10, 30, 60, 120, 300)  # seconds between two labels
 
 
@@ -59,12 +64,12 @@ def recent(now: float, width: int) -> Axis:
     return Axis(max(first, 0) * cell, cell, cells)
 
 
-def legend() -> Text:
+def legend(stop_mode: StopMode) -> Text:
     """Say what the bars mean."""
     return Text.assemble(
         *_key(Phase.WAITING, "waiting  "),
         *_key(Phase.RUNNING, "running  "),
-        *_key(Phase.ABANDONED, "abandoned: caller told, worker still busy  "),
+        *_key(Phase.ABANDONED, GIVEN_UP[stop_mode]),
         (DEADLINE, "bold"),
         (" deadline", "dim"),
         no_wrap=True,
@@ -122,6 +127,8 @@ def _fate(record: Record, now: float) -> Text:
         return Text(f"{stage} for {max(now - since, 0):.1f} s", STYLE[stage])
     if record.verdict == ANSWERED:
         return Text(f"read a {record.value} after {record.after:.2f} s", "green")
+    if record.killed:
+        return Text(f"{record.verdict} {record.after:.2f} s, killed", "bold red")
     return Text(f"{record.verdict} after {record.after:.2f} s", "bold red")
 
 
