@@ -1,7 +1,5 @@
 """loky: an executor that survives the death of a worker by starting anew."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Mapping
