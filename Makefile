@@ -15,7 +15,7 @@ WHEEL_VENV := build/wheel-venv
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 TYPED := $(foreach folder,src tests examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 # These decide, so every branch of theirs is taken by a test.
-COVERED := core deadline discipline/* heap job policy/* stack
+COVERED := core deadline discipline/* heap job pace policy/* stack
 comma := ,
 empty :=
 covered_files := $(subst $(empty) $(empty),$(comma),$(COVERED:%=*/timeouts/%.py))
@@ -75,7 +75,7 @@ test-wheel: wheel ## Run the tests against the installed wheel, with the coverag
 	@$(BIN)/python -m venv $(WHEEL_VENV)
 	@$(WHEEL_VENV)/bin/python -m pip --disable-pip-version-check -qq install --upgrade 'pip>=25.1'
 	@$(WHEEL_VENV)/bin/python -m pip --disable-pip-version-check -qq install \
-	  "$$(ls dist/*.whl)[demo,testing]" --group test
+	  "$$(ls dist/*.whl)[demo,serve,testing]" --group test
 	env -u PYTHONPATH TESTED_AS=wheel COVERAGE_FILE=build/.coverage \
 	  $(WHEEL_VENV)/bin/python -m pytest --cov --cov-report= $(PARALLEL) $(ARGS)
 	@printf 'branch coverage of the whole package: '
@@ -114,7 +114,7 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP) --group test
+	$(PIP) --editable '.[demo,serve]' --group test
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.made pyproject.toml

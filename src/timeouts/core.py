@@ -2,7 +2,7 @@
 
 Every input takes `now` and returns the commands that the shell must obey, in order:
 
-    in    arrive · finish · progress · resume · withdraw · tick · drain · close
+    in    knock · arrive · finish · progress · resume · withdraw · tick · relimit · drain · close
           enlist · dismiss · withhold, where slots come and go with their workers
     out   Start(jobs) | Reply(job, outcome) | Cancel(jobs) | Late(job, outcome);  next_timer()
 
@@ -17,6 +17,8 @@ Laws, each a property test of that name:
 6. The dead hold no place: an expired or withdrawn waiting job frees its queue place at that instant.
 7. Order: among jobs that start, the discipline's order holds; a job whose deadline has passed never
    starts.
+8. A job lives under the rules it arrived under: changing them for those who come later moves no
+   deadline of those who are here.
 """
 
 from __future__ import annotations
@@ -31,12 +33,13 @@ from timeouts.discipline import FIFO, Discipline
 from timeouts.errors import (
     PolicyFailed,
     QueueFull,
+    Rejected,
+    ServerClosed,
     ShuttingDown,
     TimeoutsError,
     TooManyAbandoned,
     Withdrawn,
     Work,
-    WorkerLost,
 )
 from timeouts.heap import Heap
 from timeouts.job import (
@@ -54,6 +57,8 @@ from timeouts.job import (
     Job,
 )
 from timeouts.outcome import Outcome
+from timeouts.pace import Pace
+from timeouts.policy.base import Policy
 from timeouts.policy.broken import Broken
 from timeouts.stack import Stack
 
@@ -125,7 +130,8 @@ class Core:
         self.outcomes: Counter[str] = Counter()
         self.open = True
         self.withheld: TimeoutsError | None = None
-        self._limit = stack.limit
+        self._closes = math.inf
+        self._pace = Pace()
         self._discipline = discipline
         self._waiting = discipline()
         self._jobs: dict[Hashable, Job] = {}
@@ -153,21 +159,35 @@ class Core:
 
     # Inputs. Each begins by letting time pass.
 
+    def knock(self, job: Job, now: float) -> Commands:
+        """Refuse a job at the door if it would be refused now; else it has yet to arrive.
+
+        For who has to read a large request before its job arrives, and would read it for nothing.
+        """
+        out = self._pass_time(now)
+        if not (self._has_room() and self.open and not self.withheld):
+            self._refuse(job, now, out)
+        return out
+
     def arrive(self, job: Job, now: float) -> Commands:
-        """Take in a new job: start it, queue it, or refuse it at the door."""
+        """Take in a new job: start it, queue it, or refuse it at the door.
+
+        It may bring a stack of its own, which then stands for the core's.
+        """
         if job.key in self._jobs:
             raise ValueError(f"a job with the key {job.key!r} is here already")
         out = self._pass_time(now)
+        room = self._has_room()
+        if not (room and self.open and not self.withheld) and self._refuse(job, now, out):
+            return out
         job.arrived = now
         self.arrived += 1
-        room = self._has_room()
-        if not (room and self.open and not self.withheld) and (refusal := self._refusal()):
-            job.move(REFUSE)
-            self._answer_error(job, refusal, out)
-            return out
         self._jobs[job.key] = job
         job.move(ADMIT)
-        job.expires, job.blamed = self._limit(job)
+        stack = job.stack
+        if stack is None:
+            job.stack = stack = self.stack
+        job.expires, job.blamed = stack.limit(job)
         if room and job.expires > self._now:
             self._start(job, out)
         else:
@@ -205,6 +225,7 @@ class Core:
             if job.error is not None:
                 job.error.work = work
             out.append(Late(job, outcome))
+        self._pace.add(self._now - job.started)
         self._forget(job)
         if self._waiting:
             self._grant(out)
@@ -267,15 +288,22 @@ class Core:
         self._turn_away(lambda: copy.copy(error), out)
         return out
 
-    def drain(self, now: float) -> Commands:
-        """Take no new work; what waits and runs goes on."""
+    def relimit(self, stack: Stack, now: float) -> Commands:
+        """Put the jobs that arrive from now on under other rules."""
+        out = self._pass_time(now)
+        self.stack = stack
+        return out
+
+    def drain(self, now: float, allowed: float = math.inf) -> Commands:
+        """Take no new work; what waits and runs goes on, for the seconds that are allowed."""
         out = self._pass_time(now)
         self.open = False
+        self._closes = min(self._closes, self._now + allowed)
         return out
 
     def close(self, now: float) -> Commands:
         """Take no new work and end all there is: refuse what waits, cancel what runs."""
-        out = self.drain(now)
+        out = self.drain(now, allowed=0)
         for job in list(self._jobs.values()):
             if CLOSE in TRANSITIONS[job.phase]:
                 self._leave(job, CLOSE, out)
@@ -298,6 +326,17 @@ class Core:
     def _has_room(self) -> bool:
         abandoned = self.abandoned
         return self.running + abandoned < self.slots and abandoned < self.max_abandoned
+
+    def _refuse(self, job: Job, now: float, out: Commands) -> bool:
+        refusal = self._refusal()
+        if refusal is None:
+            return False
+        job.arrived = now
+        self.arrived += 1
+        job.move(REFUSE)
+        self._invite_back(job, refusal)
+        self._answer_error(job, refusal, out)
+        return True
 
     def _refusal(self) -> TimeoutsError | None:
         if not self.open:
@@ -359,6 +398,9 @@ class Core:
         job.expires, job.blamed = instant, blamed
         self._arm(job, out)
 
+    def _limit(self, job: Job) -> tuple[float, Policy]:
+        return job.stack.limit(job)  # type: ignore[union-attr]  # it has had one since its arrival
+
     def _rearm(self, job: Job, out: Commands) -> None:
         job.expires, job.blamed = self._limit(job)
         self._arm(job, out)
@@ -375,6 +417,7 @@ class Core:
     def _leave(self, job: Job, event: Event, out: Commands) -> None:
         """End a job that will give no value: answer it, and cancel its work if it has begun."""
         error = self._error(job, event)
+        self._invite_back(job, error)
         running = job.phase is RUNNING
         job.move(event)
         self._answer_error(job, error, out)
@@ -401,8 +444,23 @@ class Core:
             return Withdrawn(message, elapsed=elapsed, started=started, work=work)
         if started:
             message = "the server was closed while the job ran"
-            return WorkerLost(message, elapsed=elapsed, started=started, work=work)
+            return ServerClosed(message, elapsed=elapsed, started=started, work=work)
         return ShuttingDown("the server was closed while the job waited", elapsed=elapsed)
+
+    def _invite_back(self, job: Job, error: TimeoutsError) -> None:
+        """Say when a retry is worth it: when the server is gone, or its queue has been worked off."""
+        if isinstance(error, ServerClosed | ShuttingDown):
+            error.retry_after = None if self._closes == math.inf else self._closes - self._now
+        elif isinstance(error, Rejected) and error.retry_after is None:
+            error.retry_after = self._time_to_start(job.stack or self.stack)
+
+    def _time_to_start(self, stack: Stack) -> float | None:
+        """Return how long a job that came now would wait: to be started, or at the most to expire."""
+        served = self._pace.time_for(len(self._waiting) + 1, self.slots - self.abandoned)
+        if served is None:  # nobody has ended yet: the first who expires makes room
+            served = self.next_timer() - self._now
+        wait = max(0.0, min(served, stack.patience))
+        return None if wait == math.inf else wait
 
     def _answer_error(self, job: Job, error: TimeoutsError, out: Commands) -> None:
         job.error = error

@@ -14,6 +14,7 @@ TimeoutsError                                    HTTP  gRPC                 star
 │  ├─ FirstItemTimeoutError                      504   DEADLINE_EXCEEDED    ask the error
 │  └─ IdleTimeoutError                           504   DEADLINE_EXCEEDED    yes
 ├─ WorkerLost                                    502   INTERNAL             yes
+│  └─ ServerClosed                               503   UNAVAILABLE          yes
 ├─ PayloadError           [TypeError]            500   INTERNAL             ask the error
 ├─ PolicyFailed         (a policy's own bug)     500   INTERNAL             ask the error
 └─ Withdrawn            (the caller left)        499   CANCELLED            ask the error
@@ -163,7 +164,13 @@ class IdleTimeoutError(DeadlineExceeded):
 
 
 class WorkerLost(TimeoutsError):
-    """The worker was lost, or taken away by a closing server, while the job ran."""
+    """The worker was lost while the job ran."""
+
+
+class ServerClosed(WorkerLost):
+    """The server was closed while the job ran: come back to its successor, if it may run twice."""
+
+    retry_after: float | None = None
 
 
 class PayloadError(TimeoutsError, TypeError):

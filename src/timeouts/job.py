@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from timeouts.errors import TimeoutsError
     from timeouts.policy.base import Policy
+    from timeouts.stack import Stack
 
 
 class Phase(StrEnum):
@@ -92,6 +93,7 @@ class Job:
         started: when a worker took it.
         items: how many items of a stream it has produced.
         idle_since: since when somebody waits for its next item, after the first.
+        stack: the rules that it is under, from its arrival to its end; its own, or the core's.
         expires: the tightest deadline of its present phase.
         blamed: the policy that set `expires`.
         error: what it was answered with, if that was an error of ours.
@@ -108,6 +110,7 @@ class Job:
         "key",
         "phase",
         "priority",
+        "stack",
         "started",
     )
 
@@ -119,6 +122,7 @@ class Job:
         self.started = math.inf
         self.items = 0
         self.idle_since = math.inf
+        self.stack: Stack | None = None
         self.expires = math.inf
         self.blamed: Policy | None = None
         self.error: TimeoutsError | None = None

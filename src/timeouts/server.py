@@ -208,13 +208,13 @@ class Server:
             Whether all of it has ended. If not, `close()` ends it.
         """
         allowed = seconds(timeout)
-        self._shell.feed(self._shell.core.drain)
+        self._shell.feed(lambda now: self._shell.core.drain(now, allowed))
         return self._wait_until(lambda: self._shell.core.idle, allowed)
 
     async def adrain(self, timeout: Seconds = 30.0) -> bool:  # noqa: ASYNC109 - as in `drain`
         """Do as `drain` without blocking."""
         allowed = seconds(timeout)
-        self._shell.feed(self._shell.core.drain)
+        self._shell.feed(lambda now: self._shell.core.drain(now, allowed))
         return await self._await_until(lambda: self._shell.core.idle, allowed)
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
 from timeouts.errors import TimeoutsError, Work
 from timeouts.gate import Bell
 from timeouts.handler import Handler
-from timeouts.job import RUNNING, WAITING
+from timeouts.job import DONE, RUNNING, WAITING
 from timeouts.observe.observer import Announcer
 from timeouts.outcome import Outcome
 from timeouts.timer import Timer
@@ -75,6 +75,17 @@ class Shell:
         if call.timed:
             self.timer.arm(call.expires)
 
+    def knock(self, call: Call) -> bool:
+        """Refuse a call before it arrives, if it would be refused now; return whether it was."""
+        now = call.arrived
+        with self._lock:
+            commands = self.core.knock(call, now)
+        refused = call.phase is DONE
+        if refused and self._announcer.arrived:
+            self._announcer.arrived(call, now)
+        self._obey(commands, now)
+        return refused
+
     def wait(self, call: Call) -> None:
         """Block until the call has an item or an outcome, and tick when its limit comes."""
         clock = self.clock
@@ -121,13 +132,18 @@ class Shell:
             commands = self.core.finish(call.key, outcome, now, work, vacate=vacate)
         self._obey(commands, now)
 
-    def deliver(self, call: Call, item: Any) -> bool:
+    def progress(self, call: Call) -> bool:
         """The call's stream has produced an item; return whether anybody still wants it."""
         now = self.clock.now()
         with self._lock:
             commands = self.core.progress(call.key, now)
             wanted = call.phase is RUNNING
         self._obey(commands, now)
+        return wanted
+
+    def deliver(self, call: Call, item: Any) -> bool:
+        """Do as `progress`, and bring the item to the consumer."""
+        wanted = self.progress(call)
         if wanted:
             call.item = item
             self.timer.arm(call.expires)  # until the consumer comes back, nobody else waits for it

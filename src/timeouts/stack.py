@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 from timeouts.callsite import stacklevel_of_user
 from timeouts.errors import TimeoutsError
+from timeouts.job import WAITING, Job
 from timeouts.policy.base import Composable, Policy
 from timeouts.policy.broken import Broken
 from timeouts.policy.budget import BUDGET
-
-if TYPE_CHECKING:
-    from timeouts.job import Job
-
 
 _OUTERMOST: Policy = BUDGET
 
@@ -75,6 +72,14 @@ class Stack(Composable):
         except Exception as failure:  # noqa: BLE001 - it is a stranger's code
             return _broken(policy, failure)
         return instant, blamed
+
+    @cached_property
+    def patience(self) -> float:
+        """How many seconds a job without a budget of its own may wait, as far as its rules can tell."""
+        newcomer = Job(None)
+        newcomer.arrived, newcomer.phase = 0.0, WAITING
+        instant, _ = self.limit(newcomer)
+        return math.inf if instant == -math.inf else instant  # a rule may need more than a bare job
 
     def soft_limit(self, job: Job) -> tuple[float, Policy | None]:
         """Return the earliest soft limit of a running job and the policy that set it."""

@@ -67,6 +67,7 @@ STATUSES = Statuses(
         errors.Rejected: Status(503, "UNAVAILABLE"),
         errors.DeadlineExceeded: Status(504, "DEADLINE_EXCEEDED"),
         errors.WorkerLost: Status(502, "INTERNAL"),
+        errors.ServerClosed: Status(503, "UNAVAILABLE"),
         errors.PayloadError: HANDLER_FAILED,
         errors.PolicyFailed: HANDLER_FAILED,
         errors.Withdrawn: Status(499, "CANCELLED"),

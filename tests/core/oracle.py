@@ -164,7 +164,7 @@ class Naive:
         said = self.tick(now)
         self.taking = False
         for entry in list(self.entries):
-            self._send_away(entry, said, "shutting_down", "worker_lost")
+            self._send_away(entry, said, "shutting_down", "server_closed")
         return said
 
     def drain(self, now: float) -> Said:

@@ -12,6 +12,7 @@ from timeouts.errors import (
     GatewayTimeoutError,
     PolicyFailed,
     QueueFull,
+    ServerClosed,
     ShuttingDown,
     StartupFailed,
     TimeoutsError,
@@ -80,9 +81,74 @@ def test_a_full_queue_refuses_and_says_how_full() -> None:
         False,
         "never started",
     )
-    assert error.retry_after is None
+    assert error.retry_after is None  # nobody has ended yet, and nothing limits those who wait
     assert (refused.phase, refused.arrived, refused.error) == (DONE, 7, error)
     assert core.outcomes == {"queue_full": 1}
+
+
+def test_a_retry_is_worth_it_when_the_queue_has_been_worked_off() -> None:
+    """Two wait and one would come: at 4 s a job, with two slots, that is 6 s."""
+    core = Core(Stack(), slots=2, capacity=2)
+    arrivals(core, "ab")
+    core.finish("a", Outcome(), 4)
+    core.finish("b", Outcome(), 4)
+    arrivals(core, "cdef", 4)
+    assert error_of(core.arrive(Job("g"), 5)).retry_after == 6  # type: ignore[attr-defined]
+
+
+def test_a_retry_is_invited_no_later_than_those_who_wait_can_last() -> None:
+    """A queue that nobody works off is empty when its last has expired."""
+    core = Core(Stack(QueueTimeout(3)), slots=1, capacity=1)
+    arrivals(core, "a")
+    core.finish("a", Outcome(), 100)
+    arrivals(core, "bc", 100)
+    assert error_of(core.arrive(Job("d"), 101)).retry_after == 3  # type: ignore[attr-defined]
+    assert error_of(core.tick(103)).retry_after == 3  # type: ignore[attr-defined]
+
+
+def test_before_anybody_has_ended_the_first_who_expires_makes_room() -> None:
+    """An estimate without a measurement: the next timer."""
+    core = Core(Stack(ExecutionTimeout(9)), slots=1, capacity=0)
+    arrivals(core, "a")
+    assert error_of(core.arrive(Job("b"), 2)).retry_after == 7  # type: ignore[attr-defined]
+
+
+def test_a_rule_that_needs_more_than_a_bare_job_bounds_no_estimate() -> None:
+    """It may ask for what only a server's jobs have; that is no reason to promise a free place now."""
+
+    class ByArguments(Policy):
+        def deadline(self, job: Job) -> float:
+            return job.arrived + job.args[0]  # type: ignore[attr-defined, no-any-return]
+
+    class Asked(Job):
+        args = (50,)
+
+    core = Core(Stack(ByArguments()), slots=1, capacity=0)
+    core.arrive(Asked("a"), 0)
+    core.finish("a", Outcome(), 8)
+    core.arrive(Asked("b"), 8)
+    assert error_of(core.arrive(Asked("c"), 8)).retry_after == 8  # type: ignore[attr-defined]
+
+
+def test_who_comes_while_a_server_drains_is_told_when_it_will_be_gone() -> None:
+    """Its successor is there by then; a drain without a limit can promise nothing."""
+    core = Core(Stack(), slots=1)
+    core.drain(0)
+    assert error_of(core.arrive(Job("a"), 1)).retry_after is None  # type: ignore[attr-defined]
+    core.drain(2, 10)
+    assert error_of(core.arrive(Job("b"), 5)).retry_after == 7  # type: ignore[attr-defined]
+
+
+def test_other_rules_are_for_those_who_come_later() -> None:
+    """A job that waits keeps the limits that it was promised, also when it starts."""
+    core = Core(Stack(ExecutionTimeout(5)), slots=1)
+    old, waiting = arrivals(core, "ab")
+    core.relimit(Stack(ExecutionTimeout(2)), 1)
+    (new,) = arrivals(core, "c", 1)
+    core.finish("a", Outcome(), 3)
+    assert (old.phase, waiting.expires) == (DONE, 8)
+    core.finish("b", Outcome(), 4)
+    assert new.expires == 6
 
 
 def test_capacity_zero_lets_run_and_lets_nobody_wait() -> None:
@@ -410,7 +476,8 @@ def test_a_close_answers_everybody_and_frees_no_slot() -> None:
     assert isinstance(lost, Reply)
     assert isinstance(refused, Reply)
     assert (lost.job, cancel, refused.job) == (running, Cancel((running,)), waiting)
-    assert isinstance(running.error, WorkerLost)
+    assert type(running.error) is ServerClosed
+    assert running.error.retry_after == 0
     assert str(running.error) == "the server was closed while the job ran"
     assert (running.error.started, running.error.elapsed) == (True, 4)
     assert running.error.work == "still running"

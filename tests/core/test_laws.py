@@ -25,8 +25,15 @@ from tests.core.scripts import (
 )
 from timeouts.core import Cancel, Commands, Reply, Start
 from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
-from timeouts.errors import QueueFull, Rejected, StartupFailed, TimeoutsError
-from timeouts.job import ABANDONED, RUNNING, WAITING, Job
+from timeouts.errors import (
+    QueueFull,
+    Rejected,
+    ShuttingDown,
+    StartupFailed,
+    TimeoutsError,
+    TooManyAbandoned,
+)
+from timeouts.job import ABANDONED, DONE, RUNNING, WAITING, Job
 from timeouts.policy import (
     ExecutionTimeout,
     FirstItemTimeout,
@@ -423,6 +430,39 @@ def test_a_budget_may_shorten_never_lengthen(drawn: list[Policy], data: st.DataO
 
 
 @given(games())
+def test_a_retry_is_invited_within_the_patience_of_those_who_wait(game: Game) -> None:
+    """Nobody is told to come back later than a job that came now could wait, nor in the past."""
+    player = Player(game.setting)
+    rules = {type(p): p for p in game.setting.stack.policies}
+    patience = min(
+        getattr(rules.get(kind), "timeout", math.inf) for kind in (QueueTimeout, GatewayTimeout)
+    )
+    for step in game.script:
+        told = [c.outcome.error for c in player.feed(step) if isinstance(c, Reply)]
+        for error in told:
+            if isinstance(error, Rejected) and not isinstance(error, (ShuttingDown, StartupFailed)):
+                assert 0 <= (error.retry_after or 0) <= patience
+
+
+@given(games(), policies(), st.integers(0, 30))
+def test_a_job_lives_under_the_rules_it_arrived_under(
+    game: Game, others: list[Policy], at: int
+) -> None:
+    """Other rules for those who come later move no deadline of those who are here."""
+    player = Player(game.setting)
+    for step in game.script[:at]:
+        player.feed(step)
+    core = player.core
+    before = [(job, job.expires, job.blamed) for job in core._jobs.values()]
+    timer = core.next_timer()
+    commands = core.relimit(stack_of(*others), core._now)
+    assert commands == []
+    assert [(job, job.expires, job.blamed) for job in core._jobs.values()] == before
+    assert core.next_timer() == timer
+    assert all(job.stack is game.setting.stack for job, _, _ in before)
+
+
+@given(games())
 def test_a_refused_job_never_ran(game: Game) -> None:
     """`started` says what happened: it is true of exactly those jobs that were given a slot."""
     player = Player(game.setting).play(game.script).end()
@@ -511,3 +551,29 @@ def _answered_at(setting: Setting, script: list[Step]) -> dict[object, float]:
 
 def _keys(commands: Commands) -> list[object]:
     return [command.job.key for command in commands if isinstance(command, Reply)]
+
+
+@given(games())
+def test_a_knock_refuses_just_what_an_arrival_would(game: Game) -> None:
+    """And counts it as one; a job that is not refused has not arrived and changes nothing."""
+    one, two = Player(game.setting), Player(game.setting)
+    for step in game.script:
+        one.feed(step)
+        two.feed(step)
+        if step.verb != "tick":
+            continue
+        before = str(_books(two))
+        arriving, knocking = Job("arrives"), Job("knocks")
+        said = two.core.knock(knocking, step.now)
+        answers = _replies(one.core.arrive(arriving, step.now))
+        if knocking.phase is not DONE:
+            assert (said, str(_books(two))) == ([], before)
+            refusals = (QueueFull, TooManyAbandoned, ShuttingDown, StartupFailed)
+            assert not isinstance(arriving.error, refusals)
+            return
+        assert [type(answer.outcome.error) for answer in answers] == [type(knocking.error)]
+        assert str(_books(one)) == str(_books(two))
+
+
+def _replies(commands: Commands) -> list[Reply]:
+    return [command for command in commands if isinstance(command, Reply)]

@@ -27,6 +27,7 @@ from timeouts import (
     QueueFull,
     QueueTimeout,
     QueueTimeoutError,
+    ServerClosed,
     ShuttingDown,
     Withdrawn,
     WorkerLost,
@@ -389,14 +390,14 @@ def test_close_ends_all_there_is(bench: Benches) -> None:
         runs = await bench.running(work)
         waits = await bench.call("never")
         bench.server.close()
-        lost = await runs.error(WorkerLost)
+        lost = await runs.error(ServerClosed)
         assert lost.started is True
         assert (await waits.error(ShuttingDown)).started is False
         await (await bench.call("later")).error(ShuttingDown)
         bench.server.close()
         work.release()
         await bench.heard("late", 1)
-        assert bench.outcomes() == {"worker_lost": 1, "shutting_down": 2}
+        assert bench.outcomes() == {"server_closed": 1, "shutting_down": 2}
 
     bench.play(scenario, GatewayTimeout(7))
 
@@ -622,7 +623,7 @@ def test_a_drain_has_a_limit(bench: Benches) -> None:
         assert await drain.value() is False
         assert bench.books() == (0, 1, 0)
         bench.server.close()
-        await caller.error(WorkerLost)
+        await caller.error(ServerClosed)
         work.release()
         await bench.heard("late", 1)
 

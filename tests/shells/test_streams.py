@@ -16,9 +16,9 @@ from timeouts import (
     IdleTimeoutError,
     QueueTimeout,
     QueueTimeoutError,
+    ServerClosed,
     ShuttingDown,
     Withdrawn,
-    WorkerLost,
     remaining,
 )
 
@@ -258,7 +258,7 @@ def test_a_close_ends_streams(bench: Benches) -> None:
         await bench.heard("arrived", 2)
         bench.server.close()
         await waiting.error(ShuttingDown)
-        await paused.ask().error(WorkerLost)
+        await paused.ask().error(ServerClosed)
         await bench.heard("late", 1)
         assert script.closed or bench.stop_mode == "kill"
 

@@ -69,7 +69,7 @@ def test_drain_and_close_are_played() -> None:
     """Draining refuses the next one, closing ends all."""
     script = [arrive(0, 0), arrive(1, 0), Step(Input.DRAIN, 1), arrive(2, 2), Step(Input.CLOSE, 3)]
     played = play(core(), script)
-    assert played.outcomes == {2: "shutting_down", 0: "worker_lost", 1: "shutting_down"}
+    assert played.outcomes == {2: "shutting_down", 0: "server_closed", 1: "shutting_down"}
 
 
 @given(stacks(), st.integers(1, 3), scripts())

@@ -21,6 +21,7 @@ from timeouts.errors import (
     QueueFull,
     QueueTimeoutError,
     Rejected,
+    ServerClosed,
     ShuttingDown,
     StartupFailed,
     StartupTimeoutError,
@@ -67,6 +68,7 @@ TREE = [
     ),
     Row(IdleTimeoutError, DeadlineExceeded, True, "idle_timeout", 504, "DEADLINE_EXCEEDED"),
     Row(WorkerLost, TimeoutsError, False, "worker_lost", 502, "INTERNAL"),
+    Row(ServerClosed, WorkerLost, False, "server_closed", 503, "UNAVAILABLE"),
     Row(PayloadError, TimeoutsError, False, "payload", 500, "INTERNAL"),
     Row(PolicyFailed, TimeoutsError, False, "policy_failed", 500, "INTERNAL"),
     Row(Withdrawn, TimeoutsError, False, "withdrawn", 499, "CANCELLED"),
@@ -204,5 +206,5 @@ def test_a_row_of_ones_own_replaces_and_extends() -> None:
     assert mine.of(QueueFull("x")).http == 429
     assert mine.of(UnicodeError("x")).http == 400
     assert STATUSES.of(QueueTimeoutError("x")).http == 503
-    assert (len(mine), len(STATUSES)) == (len(STATUSES) + 2, 7)
+    assert (len(mine), len(STATUSES)) == (len(STATUSES) + 2, 8)
     assert set(mine) == {*STATUSES, QueueTimeoutError, ValueError}

@@ -23,6 +23,7 @@ NAMES = (
     "heap",
     "job",
     "outcome",
+    "pace",
     "policy",
     "stack",
     "statuses",

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from timeouts.call import Call
 from timeouts.clock import MONOTONIC
-from timeouts.errors import PayloadError, ShuttingDown, StartupFailed, Withdrawn, Work, WorkerLost
+from timeouts.errors import (
+    PayloadError,
+    ServerClosed,
+    ShuttingDown,
+    StartupFailed,
+    Withdrawn,
+    Work,
+    WorkerLost,
+)
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler
 from timeouts.job import RUNNING
@@ -271,7 +279,8 @@ class ProcessPool:
         started = not worker.unasked
         work: Work = "killed" if started else "never started"
         if self._closed and call.error is None:
-            return Outcome(error=ShuttingDown("the server was closed", started=started, work=work))
+            closed = ServerClosed if started else ShuttingDown
+            return Outcome(error=closed("the server was closed", started=started, work=work))
         lost = WorkerLost(
             f"the worker died while the job ran: {worker.cause}",
             elapsed=self.shell.clock.now() - call.arrived,

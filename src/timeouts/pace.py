@@ -1,0 +1,31 @@
+"""How fast work gets done, so that whoever is refused can be told when to come back.
+
+Law: what counts is how long a slot was held, from the start of a job to the proven end of its work.
+A run that was stopped at its limit, or lingered after it, counts for as long as it kept others out.
+"""
+
+from __future__ import annotations
+
+_WEIGHT = 1 / 16
+"""What one more job counts for: half the memory is in the last eleven."""
+
+
+class Pace:
+    """A moving average of the time that a job holds a slot.
+
+    Exponentially weighted, as the round-trip time of TCP is (RFC 6298): one number, O(1) per job.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: float | None = None
+
+    def add(self, held: float) -> None:
+        """Take in that a slot is free again after `held` seconds."""
+        known = self._held
+        self._held = held if known is None else known + (held - known) * _WEIGHT
+
+    def time_for(self, jobs: int, slots: float) -> float | None:
+        """Return the seconds in which so many jobs are worked off; None before the first is done."""
+        return None if self._held is None else self._held * jobs / max(slots, 1)
