@@ -71,14 +71,18 @@ class Callers:
         finally:
             del call, serving  # they may refer to the error, whose traceback refers to this frame
 
+    def awaited(self, *invocation: Any) -> Call:
+        """Make a call that a coroutine of the running loop will see through; it has yet to arrive."""
+        gate, serving = self._loop_gate(asyncio.get_running_loop()), SERVING.get()
+        call = self._call(Call, gate, serving, *invocation)
+        call.eager = serving is None  # nested ones would pile up on one stack
+        return call
+
     async def arun(self, *invocation: Any) -> Any:
         """Suspend until the result is there."""
-        gate = self._loop_gate(asyncio.get_running_loop())
-        serving = SERVING.get()
-        call = self._call(Call, gate, serving, *invocation)
+        call = self.awaited(*invocation)
         shell = self._shell
         try:
-            call.eager = serving is None  # nested ones would pile up on one stack
             shell.arrive(call)
             call.eager = False
             await shell.wait_async(call)
@@ -87,7 +91,7 @@ class Callers:
             self._leave(call)
             raise
         finally:
-            del call, serving
+            del call
 
     def iterate(self, *invocation: Any) -> Generator[Any, None, Any]:
         """Yield the items as they are asked for; the job arrives with the first request."""
@@ -114,8 +118,8 @@ class Callers:
 
     async def aiterate(self, *invocation: Any) -> AsyncGenerator[Any, None]:
         """Yield the items as they are asked for; the job arrives with the first request."""
-        gate = self._loop_gate(asyncio.get_running_loop())
-        call = self._call(Call, gate, SERVING.get(), *invocation)
+        call = self.awaited(*invocation)
+        call.eager = False
         call.timed = True
         shell = self._shell
         try:

@@ -288,10 +288,11 @@ class Core:
         self._turn_away(lambda: copy.copy(error), out)
         return out
 
-    def relimit(self, stack: Stack, now: float) -> Commands:
-        """Put the jobs that arrive from now on under other rules."""
+    def relimit(self, stack: Stack, capacity: float, now: float) -> Commands:
+        """Put the jobs that arrive from now on under other rules, and let so many of them wait."""
         out = self._pass_time(now)
         self.stack = stack
+        self.capacity = capacity
         return out
 
     def drain(self, now: float, allowed: float = math.inf) -> Commands:

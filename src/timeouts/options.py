@@ -19,7 +19,7 @@ from timeouts.stack import Stack
 _STREAM_ONLY = (Interval.FIRST_ITEM, Interval.IDLE)
 
 
-def checked_limits(limits: object, handler: Handler) -> Stack:
+def checked_stack(limits: object) -> Stack:
     """Return the stack that was meant: a policy is a stack of one, None an empty one."""
     if limits is None:
         return Stack()
@@ -29,7 +29,12 @@ def checked_limits(limits: object, handler: Handler) -> Stack:
             "limits must be a policy or policies joined with |, such as "
             f"GatewayTimeout(30) | ExecutionTimeout(10); got {limits!r}{hint}"
         )
-    stack = limits if isinstance(limits, Stack) else Stack(*limits.policies)
+    return limits if isinstance(limits, Stack) else Stack(*limits.policies)
+
+
+def checked_limits(limits: object, handler: Handler) -> Stack:
+    """Return the stack that was meant, if the handler can be under it."""
+    stack = checked_stack(limits)
     for policy in stack.policies:
         if policy.interval in _STREAM_ONLY and not handler.is_stream:
             raise ValueError(

@@ -95,7 +95,7 @@ class Server:
     ) -> None:
         self._handler = handler_of(handler)
         refuse_reserved(self._handler, self.reserved)
-        self.limits = checked_limits(limits, self._handler)
+        self.limits = self._checked(limits)
         self._kind = worker_kind(workers, self._handler)
         self._slots = checked_count(
             "slots", self._kind.default_slots if slots is None else slots, least=1
@@ -108,6 +108,9 @@ class Server:
         self._drain_timeout = seconds(drain_timeout, "drain_timeout")
         self._open()
         _SERVERS.add(self)
+
+    def _checked(self, limits: Policy | Stack | None) -> Stack:
+        return checked_limits(limits, self._handler)
 
     def _open(self) -> None:
         core = Core(
@@ -165,6 +168,11 @@ class Server:
         return self.callers.enqueue(self._handler.function, args, kwargs, budget, priority)
 
     @property
+    def shell(self) -> Shell:
+        """What adapters feed; another one after a fork."""
+        return self._shell
+
+    @property
     def stop_mode(self) -> StopMode:
         """What happens to a running job on expiry: `"cancel"`, `"abandon"` or `"kill"`."""
         return self._kind.stop_mode
@@ -217,6 +225,24 @@ class Server:
         self._shell.feed(lambda now: self._shell.core.drain(now, allowed))
         return await self._await_until(lambda: self._shell.core.idle, allowed)
 
+    def relimit(self, limits: Policy | Stack | None, capacity: float | None = None) -> None:
+        """Put the jobs that come from now on under other limits; those that are here keep theirs.
+
+        Args:
+            limits: as in the constructor.
+            capacity: how many jobs may wait from now on; None leaves it as it is.
+
+        Raises:
+            TypeError, ValueError: an argument makes no sense; the message names it and its value.
+        """
+        stack = self._checked(limits)
+        self._kind.check(self._handler, self._slots, stack)
+        if capacity is not None:
+            self._capacity = checked_count("capacity", capacity, least=0)
+        self.limits = stack
+        core = self._shell.core
+        self._shell.feed(lambda now: core.relimit(stack, self._capacity, now))
+
     def close(self) -> None:
         """End everything now: refuse what waits, cancel what runs, take nothing new.
 
@@ -225,6 +251,12 @@ class Server:
         self._shell.feed(self._shell.core.close)
         self._shell.pool.close()
         self._shell.timer.close()
+
+    async def aclose(self) -> None:
+        """Do as `close`, and wait until what is cancelled or killed has ended, for `drain_timeout`."""
+        self.close()
+        if self._kind.stop_mode != "abandon":
+            await self._await_until(self._nothing_abandoned, self._drain_timeout)
 
     def __enter__(self) -> Self:
         """Use the server for the length of a block.
@@ -267,9 +299,7 @@ class Server:
             if kind is None:
                 await self.adrain(self._drain_timeout)
         finally:
-            self.close()
-            if self._kind.stop_mode != "abandon":
-                await self._await_until(self._nothing_abandoned, self._drain_timeout)
+            await self.aclose()
 
     def _nothing_abandoned(self) -> bool:
         return not self._shell.core.abandoned and self._shell.pool.quiet

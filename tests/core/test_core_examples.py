@@ -143,12 +143,14 @@ def test_other_rules_are_for_those_who_come_later() -> None:
     """A job that waits keeps the limits that it was promised, also when it starts."""
     core = Core(Stack(ExecutionTimeout(5)), slots=1)
     old, waiting = arrivals(core, "ab")
-    core.relimit(Stack(ExecutionTimeout(2)), 1)
+    core.relimit(Stack(ExecutionTimeout(2)), 2, 1)
     (new,) = arrivals(core, "c", 1)
     core.finish("a", Outcome(), 3)
     assert (old.phase, waiting.expires) == (DONE, 8)
     core.finish("b", Outcome(), 4)
     assert new.expires == 6
+    arrivals(core, "de", 5)
+    assert error_of(core.arrive(Job("f"), 5)).limit == 2
 
 
 def test_capacity_zero_lets_run_and_lets_nobody_wait() -> None:

@@ -455,7 +455,7 @@ def test_a_job_lives_under_the_rules_it_arrived_under(
     core = player.core
     before = [(job, job.expires, job.blamed) for job in core._jobs.values()]
     timer = core.next_timer()
-    commands = core.relimit(stack_of(*others), core._now)
+    commands = core.relimit(stack_of(*others), core.capacity, core._now)
     assert commands == []
     assert [(job, job.expires, job.blamed) for job in core._jobs.values()] == before
     assert core.next_timer() == timer

@@ -10,7 +10,8 @@ for an `acall` made inside a handler.
 
 Where a task runs: a caller that awaits gets it on its own loop, so that what the handler uses and
 what its caller uses belong together; `call` and `submit`, which have no loop, get it on the loop in
-which the server was entered (`async with`), or else on one in a thread of its own.
+which the server was entered (`async with`), or else on one in a thread of its own. With `own_loop` all
+of them get it there, so that a handler that blocks its loop delays nobody's answer.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ from timeouts.workers.loop_thread import LoopThread, running_loop
 class TaskWorkers:
     """Run an `async def` handler as tasks.
 
+    Args:
+        own_loop: whether all tasks run on one loop in a thread of its own, rather than on their
+            callers' loops; default False. A caller is then told on time even if a handler blocks its
+            loop. What the handler uses must belong to that loop.
+
     Cannot do: stop code that blocks the loop: nothing on that loop is told on time meanwhile. A task
     that swallows its cancellation runs on, holds its slot and is counted as abandoned.
     """
@@ -47,6 +53,11 @@ class TaskWorkers:
     late_slots = False
     default_slots: float = math.inf
     max_abandoned: float = math.inf
+
+    def __init__(self, *, own_loop: bool = False) -> None:
+        if not isinstance(own_loop, bool):
+            raise TypeError(f"own_loop must be True or False; got {own_loop!r}")
+        self.own_loop = own_loop
 
     def check(self, handler: Handler, slots: float, limits: Stack) -> None:  # noqa: ARG002 - any number will do
         """Refuse plain functions, and soft limits."""
@@ -59,11 +70,11 @@ class TaskWorkers:
 
     def open(self, shell: Shell, handler: Handler, slots: float) -> TaskPool:  # noqa: ARG002 - as above
         """Make the pool."""
-        return TaskPool(shell, handler)
+        return TaskPool(shell, handler, own_loop=self.own_loop)
 
     def __repr__(self) -> str:
         """Show what was written."""
-        return "TaskWorkers()"
+        return f"TaskWorkers({'own_loop=True' if self.own_loop else ''})"
 
 
 class TaskPool:
@@ -74,8 +85,9 @@ class TaskPool:
     pack: None = None
     quiet = True
 
-    def __init__(self, shell: Shell, handler: Handler) -> None:
+    def __init__(self, shell: Shell, handler: Handler, *, own_loop: bool = False) -> None:
         self.shell = shell
+        self._own_loop = own_loop
         self.home: AbstractEventLoop | None = None
         self._is_stream = handler.is_stream
         self._name = handler.name
@@ -85,7 +97,7 @@ class TaskPool:
 
     def start(self, call: Call) -> None:
         """Make a task for the call on its loop."""
-        if isinstance(call.gate, LoopGate):
+        if self._is_with_its_caller(call):
             self._start_on(call.gate.loop, call)
             return
         with self._homing:  # so that a close() finds the call on its way, or is found by it
@@ -109,7 +121,11 @@ class TaskPool:
 
     def settle_in(self, loop: AbstractEventLoop) -> None:
         """Make the loop home to callers that have none."""
-        self.home = loop
+        if not self._own_loop:
+            self.home = loop
+
+    def _is_with_its_caller(self, call: Call) -> bool:
+        return isinstance(call.gate, LoopGate) and not self._own_loop
 
     def open(self) -> None:
         """Nothing: they start with the jobs that need them."""
@@ -203,8 +219,8 @@ class TaskPool:
         call.ended = True
         call.task = None
         cancelled = isinstance(outcome.error, asyncio.CancelledError)
-        if cancelled and call.phase is RUNNING and not isinstance(call.gate, LoopGate):
-            # Its caller has no loop and has cancelled nothing: a bare CancelledError would tell him lies.
+        if cancelled and call.phase is RUNNING and not self._is_with_its_caller(call):
+            # Its caller is elsewhere and has cancelled nothing: a bare CancelledError would tell him lies.
             lost = _lost("the task was cancelled from outside", begun=begun)
             outcome = Outcome(error=lost)
         self.shell.finish(call, outcome)
