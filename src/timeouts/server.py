@@ -18,7 +18,7 @@ from timeouts.core import Core
 from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import FIFO, Discipline
 from timeouts.gate import Gate, LoopGate
-from timeouts.handler import handler_of
+from timeouts.handler import Handler, handler_of
 from timeouts.observe import LateLogger, Observer
 from timeouts.observe.observer import Announcer
 from timeouts.options import (
@@ -74,6 +74,10 @@ class Server:
         clock: where time comes from; tests pass a manual one.
         drain_timeout: seconds that leaving the `with` block waits for jobs to end; default 30.
 
+    Attributes:
+        limits: the stack that jobs are under which come now.
+        given: the options as they were given, for who builds another server like it.
+
     Raises:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
     """
@@ -93,6 +97,14 @@ class Server:
         clock: Clock = MONOTONIC,
         drain_timeout: Seconds = 30.0,
     ) -> None:
+        self.given = {
+            "slots": slots,
+            "workers": workers,
+            "capacity": capacity,
+            "discipline": discipline,
+            "observers": observers,
+            "drain_timeout": drain_timeout,
+        }
         self._handler = handler_of(handler)
         refuse_reserved(self._handler, self.reserved)
         self.limits = self._checked(limits)
@@ -166,6 +178,11 @@ class Server:
             TypeError: the handler gives a stream, which has no single result.
         """
         return self.callers.enqueue(self._handler.function, args, kwargs, budget, priority)
+
+    @property
+    def handler(self) -> Handler:
+        """What it serves, its name, and what kind of function it is."""
+        return self._handler
 
     @property
     def shell(self) -> Shell:

@@ -10,6 +10,11 @@ import math
 SERVER_TIMING = "Server-Timing"
 
 
+def no_job(seen: float, now: float) -> str:
+    """Return the value for a request that has not become a job: it neither waited nor ran."""
+    return f"queue;dur=0.000, exec;dur=0.000, total;dur={(now - seen) * 1e3:.3f}"
+
+
 def server_timing(arrived: float, started: float, now: float) -> str:
     """Return the header's value: `queue;dur=…, exec;dur=…, total;dur=…`, in milliseconds.
 

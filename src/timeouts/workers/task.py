@@ -176,7 +176,7 @@ class TaskPool:
         call.task = task
         task.add_done_callback(functools.partial(self._seal, call))
         if call.phase is not RUNNING:  # in an eager first step time may have passed
-            task.cancel()
+            self._cancel(call, loop)
 
     def _task(self, call: Call, loop: AbstractEventLoop) -> asyncio.Task[None]:
         work, context = self._run(call), call.take_context()
