@@ -1,4 +1,4 @@
-"""The command line: `timeouts demo`.
+"""The command line: `timeouts demo`, `timeouts explain`, `timeouts serve`.
 
 A command is a function with typer's annotations in a module of its own, which may import its guests
 only inside the function; one row of `COMMANDS` makes it known.
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import typer
 
-GUESTS = {"matplotlib", "numpy", "rich", "sklearn", "typer"}
+GUESTS = {
+    "matplotlib",
+    "numpy",
+    "prometheus_client",
+    "rich",
+    "sklearn",
+    "starlette",
+    "typer",
+    "uvicorn",
+}
 
 
 class Command(NamedTuple):
@@ -23,7 +32,11 @@ class Command(NamedTuple):
     extra: str
 
 
-COMMANDS = {"demo": Command("timeouts.demo.command", "demo")}
+COMMANDS = {
+    "demo": Command("timeouts.demo.command", "demo"),
+    "explain": Command("timeouts.serve.command", "serve"),
+    "serve": Command("timeouts.serve.command", "serve"),
+}
 
 
 def main() -> None:

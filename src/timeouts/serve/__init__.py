@@ -1,0 +1,1 @@
+"""`timeouts serve`: the built-in core behind HTTP."""

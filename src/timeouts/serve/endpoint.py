@@ -1,0 +1,157 @@
+"""One handler behind HTTP: a request is read, becomes a job, and is answered on time.
+
+Laws:
+- A fault of the request (400, 408, 413, 415, 422) is told before a job arrives, and counts as none.
+- A client that disconnects withdraws its job at once, whether it waits or runs.
+- What a handler raises is logged with its traceback, and its client is told only that it failed.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+from timeouts.adapters.asgi.client import BadRequest, Client, ClientGone, Receive, Scope, Send
+from timeouts.adapters.asgi.response import BODY, START, Response
+from timeouts.adapters.asgi.waiting import outlast
+from timeouts.adapters.headers import MalformedBudget, from_asgi
+from timeouts.call import NOTHING, Call
+from timeouts.errors import TimeoutsError, Withdrawn
+from timeouts.http import events
+from timeouts.http.problem import Answer, plain_problem, problem
+from timeouts.http.timing import no_job, server_timing
+from timeouts.observe.observer import logger
+from timeouts.serve import payload
+from timeouts.serve.parameters import Invalid, Parameters
+from timeouts.serve.plan import Plan, Served
+from timeouts.server import Server
+
+FAILED = plain_problem(500, "the handler failed; its error is in the server's log")
+_STREAM_HEAD = [
+    (b"content-type", events.MEDIA_TYPE.encode()),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx would collect the events before it passes them on
+]
+
+
+class Endpoint:
+    """Serves one route, as an ASGI application."""
+
+    def __init__(self, served: Served, server: Server, plan: Plan) -> None:
+        self.parameters = Parameters(served.handler.function, served.handler.name)
+        self.served = served
+        self.server = server
+        self._function = served.handler.function
+        self._answer = self._stream if served.handler.is_stream else self._respond
+        self._budgets = plan.budgets
+        self._statuses = plan.statuses
+        self._body_timeout: float = plan.options["body_timeout"].value
+        self._max_body: float = plan.options["max_body"].value
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = Response(send)
+        client = Client(scope, receive, self._max_body, self._body_timeout)
+        seen = self.server.shell.clock.now()
+        try:
+            call = await self._read(scope, client, seen)
+        except BadRequest as bad:
+            await response.answer(bad.answer, no_job(seen, self.server.shell.clock.now()))
+        except ClientGone:
+            pass
+        else:
+            await self._serve(call, client, response, scope)
+        finally:
+            client.close()
+
+    async def _read(self, scope: Scope, client: Client, seen: float) -> Call:
+        """Make a job of a request; it has yet to arrive."""
+        if scope["method"] != "POST":
+            refusal = plain_problem(405, f"{scope['path']} takes POST; got {scope['method']}")
+            raise BadRequest(refusal._replace(headers=[*refusal.headers, ("Allow", "POST")]))
+        deadline = seen + self._budget(scope)
+        if not client.begin():
+            await client.complete(math.inf)
+        body = b"".join([message.get("body", b"") for message in client.body])
+        try:
+            args, kwargs = payload.read(self.parameters, header(scope, b"content-type"), body)
+        except payload.UnknownMediaType as unknown:
+            raise BadRequest(plain_problem(415, str(unknown))) from None
+        except Invalid as wrong:
+            raise BadRequest(plain_problem(422, str(wrong), errors=wrong.faults)) from None
+        call = self.server.callers.awaited(self._function, args, kwargs)
+        call.deadline = min(call.deadline, deadline)
+        return call
+
+    def _budget(self, scope: Scope) -> float:
+        if not self._budgets.names:
+            return math.inf
+        try:
+            budget = self._budgets.read(from_asgi(scope["headers"]))
+        except MalformedBudget as wrong:
+            raise BadRequest(plain_problem(400, str(wrong))) from None
+        return math.inf if budget is None else budget
+
+    async def _serve(self, call: Call, client: Client, response: Response, scope: Scope) -> None:
+        shell = self.server.shell
+        try:
+            shell.arrive(call)
+            call.eager = False
+            await outlast(call, client, shell)
+            await self._answer(call, response, scope)
+        except Withdrawn:
+            pass
+        except TimeoutsError as error:
+            await self._tell(error, call, response)
+        except Exception:
+            logger.exception("%r failed", call)
+            await self._fail(call, response)
+        finally:
+            if call.outcome is None:
+                shell.withdraw(call)
+
+    async def _respond(self, call: Call, response: Response, scope: Scope) -> None:
+        body = payload.write(call.result(), header(scope, b"accept"))
+        size = str(len(body.content))
+        answer = Answer(200, [("content-type", body.media_type), ("content-length", size)], body.content)
+        await response.answer(answer, self._timing(call))
+
+    async def _stream(self, call: Call, response: Response, _: Scope) -> None:
+        """Send items as they come; the head goes out with the first."""
+        shell, timing = self.server.shell, partial(self._timing, call)
+        response.hold({"type": START, "status": 200, "headers": _STREAM_HEAD})
+        while call.item is not NOTHING:
+            body = b"data: " + payload.as_json(call.take_item()) + b"\n\n"
+            await response.pass_on({"type": BODY, "body": body, "more_body": True}, timing)
+            shell.resume(call)
+            await shell.wait_async(call)
+        call.result()
+        await response.pass_on({"type": BODY}, timing)
+
+    async def _tell(self, error: TimeoutsError, call: Call, response: Response) -> None:
+        if response.started:
+            await response.break_off(error, self._statuses)
+        else:
+            await response.answer(problem(error, self._statuses), self._timing(call))
+
+    async def _fail(self, call: Call, response: Response) -> None:
+        if response.started:
+            await response.pass_on({"type": BODY, "body": _FAILED_EVENT}, str)
+        else:
+            await response.answer(FAILED, self._timing(call))
+
+    def _timing(self, call: Call) -> str:
+        return server_timing(call.arrived, call.started, call.clock.now())
+
+
+_FAILED_EVENT = b"event: error\ndata: " + FAILED.body + b"\n\n"
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return a header of a request, or an empty string."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return ""

@@ -1,0 +1,87 @@
+"""`timeouts.toml`: limits and options as data, checked as it is read.
+
+    [timeouts]                     # limits of every route, as `timeouts.config` reads them
+    gateway = { timeout = "30s", reserve = "2s" }
+    queue = 5
+    execution = "none"             # no such limit, whatever the code says
+
+    [serve]                        # how to serve
+    port = 8000
+    slots = 4
+    budgets = ["grpc-timeout"]
+    statuses = { queue_timeout = 504 }
+
+    [routes."/embed"]              # a further handler, with options and limits of its own
+    handler = "model:embed"
+    slots = 2
+    timeouts = { execution = 2 }
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+NAME = "timeouts.toml"
+Workers = Literal["task", "thread", "process"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Pooled(_Table):
+    """What a route may say of its queue and workers."""
+
+    workers: Workers | None = None
+    slots: int | None = None
+    capacity: int | None = None
+
+
+class Route(Pooled):
+    """`[routes."/path"]`."""
+
+    handler: str
+    timeouts: dict[str, Any] = {}
+
+
+class Serving(Pooled):
+    """`[serve]`."""
+
+    host: str | None = None
+    port: int | None = None
+    drain_timeout: float | str | None = None
+    body_timeout: float | str | None = None
+    max_body: int | None = None
+    budgets: list[str] | None = None
+    statuses: dict[str, int] = {}
+
+
+class Settings(_Table):
+    """The whole file; what it does not say is None or empty."""
+
+    timeouts: dict[str, Any] = {}
+    serve: Serving = Field(default_factory=Serving)
+    routes: dict[str, Route] = {}
+
+
+def read(path: Path) -> Settings:
+    """Read a file.
+
+    Raises:
+        ValueError: it is not there, no TOML, or says something that means nothing.
+    """
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        return Settings.model_validate(data)
+    except OSError as why:
+        raise ValueError(f"{path} cannot be read: {why.strerror}") from None
+    except ValidationError as wrong:
+        fault = wrong.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ValueError(f"{path}: {where}: {fault['msg']}; got {fault['input']!r}") from None
+    except ValueError as why:
+        raise ValueError(f"{path}: {why}") from None

@@ -1,0 +1,108 @@
+"""The OpenAPI document of a gateway: what each route takes, gives, and may answer instead."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+
+from timeouts.http.events import MEDIA_TYPE as EVENTS
+from timeouts.http.problem import MEDIA_TYPE as PROBLEM
+from timeouts.http.problem import phrase
+from timeouts.serve.endpoint import Endpoint
+from timeouts.serve.payload import BYTES, JSON, NPY
+
+_STATUSES = (400, 408, 413, 415, 422, 429, 500, 502, 503, 504)
+_ANY: dict[str, Any] = {}
+_BINARY = {"type": "string", "format": "binary"}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "error": {"type": "string"},
+        "policy": {"type": ["string", "null"]},
+        "limit": {"type": ["number", "null"]},
+        "elapsed": {"type": "number"},
+        "started": {"type": "boolean"},
+        "work": {"enum": ["never started", "still running", "stopped", "killed"]},
+        "retry_after": {"type": "number"},
+    },
+}
+
+
+def document(endpoints: dict[str, Endpoint]) -> dict[str, Any]:
+    """Return the document."""
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    served = {path: {"post": _operation(one, schemas)} for path, one in endpoints.items()}
+    looks = {
+        path: {"get": {"summary": summary, "responses": _looks(path)}}
+        for path, summary in _LOOKS.items()
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "timeouts", "version": version("timeouts")},
+        "paths": served | looks,
+        "components": {"schemas": schemas},
+    }
+
+
+_LOOKS = {
+    "/live": "Whether the server lives",
+    "/ready": "Whether it wants requests",
+    "/stats": "The books of each route",
+}
+
+
+def _looks(path: str) -> dict[str, Any]:
+    answers = {"200": {"description": "Yes", "content": {JSON: {"schema": {"type": "object"}}}}}
+    if path == "/stats":
+        return answers
+    return answers | {"503": {"description": "No, and why not", "content": _problem()}}
+
+
+def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    handler = endpoint.served.handler
+    content = {JSON: {"schema": _schema(endpoint.parameters.model, schemas)}}
+    if endpoint.parameters.only is not None:
+        content |= {BYTES: {"schema": _BINARY}, NPY: {"schema": _BINARY}}
+    return {
+        "operationId": handler.name,
+        "summary": (getattr(handler.function, "__doc__", "") or handler.name).strip().partition("\n")[0],
+        "requestBody": {"content": content},
+        "responses": {"200": _result(endpoint, schemas)}
+        | {str(code): {"description": phrase(code), "content": _problem()} for code in _STATUSES},
+    }
+
+
+def _result(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    handler = endpoint.served.handler
+    if handler.is_stream:
+        return {"description": "Events", "content": {EVENTS: {"schema": {"type": "string"}}}}
+    try:
+        hint = get_type_hints(handler.function).get("return", Any)
+    except (NameError, TypeError):
+        hint = Any
+    content = {JSON: {"schema": _schema(hint, schemas)}, BYTES: {"schema": _BINARY}, NPY: {"schema": _BINARY}}
+    return {"description": "The result", "content": content}
+
+
+def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a type, or one that allows anything, where pydantic knows none.
+
+    The types that it refers to go among the others of the document.
+    """
+    try:
+        schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+    except Exception:  # noqa: BLE001 - a type that has no schema is no fault
+        return _ANY
+    schemas.update(schema.pop("$defs", {}))
+    return schema
+
+
+def _problem() -> dict[str, Any]:
+    return {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -1,0 +1,92 @@
+"""One process that serves: uvicorn, and what signals do to it.
+
+Laws:
+- SIGTERM and SIGINT drain: what waits and runs may end within the drain limit, what comes meanwhile, and
+  what is left then, gets 503 with a `Retry-After`. The second one stops at once.
+- SIGHUP reads limits again, and drops no job.
+- No child process outlives the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+
+from timeouts.observe.observer import logger
+from timeouts.serve.gateway import Gateway
+
+GRACE = 5  # seconds for answers that are being written when the drain is over
+BACKLOG = 2048
+
+
+class Runner(uvicorn.Server):
+    """Serves a gateway until it is told to stop.
+
+    Args:
+        app: the application around the gateway.
+        gateway: what is drained and closed.
+        reload: what SIGHUP calls.
+        access_log: whether each request is logged.
+    """
+
+    def __init__(
+        self, app: Starlette, gateway: Gateway, reload: Callable[[], None], *, access_log: bool
+    ) -> None:
+        options = gateway.plan.options
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=options["host"].value,
+                port=options["port"].value,
+                log_config=None,
+                access_log=access_log,
+                backlog=BACKLOG,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._gateway = gateway
+        self._reload = reload
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say where."""
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                for path in self._gateway.servers:
+                    logger.info("serving http://%s:%d%s", host, port, path)
+        self._readying = asyncio.create_task(self._gateway.ready())
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take signals on the event loop, where draining is a task like any other."""
+        loop = asyncio.get_running_loop()
+        acts = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload}
+        for number, act in acts.items():
+            loop.add_signal_handler(number, act)
+        try:
+            yield
+        finally:
+            for number in acts:
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Drain; the second time, stop at once."""
+        if self._draining is None:
+            logger.info("draining; a second signal stops at once")
+            self._draining = asyncio.create_task(self._drain())
+            return
+        self._gateway.close()
+        self.should_exit = self.force_exit = True
+
+    async def _drain(self) -> None:
+        await self._gateway.drain()
+        self.should_exit = True
