@@ -13,8 +13,9 @@ from concurrent.futures import Future, InvalidStateError
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from timeouts.errors import ServerClosed, Withdrawn
 from timeouts.gate import Bell, Gate, LoopGate
-from timeouts.job import Job
+from timeouts.job import ABANDONED, Job
 from timeouts.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -39,13 +40,16 @@ class Call(Job):
         demand: rung when the consumer asks for the next item, or is gone.
         eager: whether its caller is arriving just now, on the loop of the work: it may begin at once.
         loop, task, ended: a task worker's own notes.
+        nested: the calls made inside it for which its handler blocks.
         thread: the thread that runs it, a thread worker's own note.
         request, worker: what is sent, and to whom: a process worker's own notes.
+        around: a context manager that can be pickled, which a process worker enters around the handler.
     """
 
     __slots__ = (
         "args",
         "armed",
+        "around",
         "callers",
         "clock",
         "context",
@@ -57,6 +61,7 @@ class Call(Job):
         "item",
         "kwargs",
         "loop",
+        "nested",
         "outcome",
         "request",
         "task",
@@ -84,6 +89,7 @@ class Call(Job):
         self.gate: Any = gate
         self.armed = math.inf
         self.callers: Callers | None = None
+        self.nested: set[Call] = set()
         self.context: Context | None = copy_context()
         self.outcome: Outcome | None = None
         self.item: Any = NOTHING
@@ -93,6 +99,7 @@ class Call(Job):
         self.thread = 0
         self.request: Any = None
         self.worker: Any = None
+        self.around: Any = None
         self.timed = False
         self.eager = False
         self.ended = False
@@ -132,6 +139,14 @@ class Call(Job):
     def rearm(self) -> None:
         """Have the caller look at its deadline again: it is earlier than it was."""
         self.gate.ring()
+
+
+def is_unwanted(call: Call) -> bool:
+    """Tell whether a call's work has been given up for another reason than time.
+
+    What is nested in an expired one shares its deadline, and is told so by a limit of its own.
+    """
+    return call.phase is ABANDONED and isinstance(call.error, (Withdrawn, ServerClosed))
 
 
 class JobFuture(Future[Any]):

@@ -1,7 +1,10 @@
 """The ways a caller waits for a job: blocked, suspended, over a future, or item by item.
 
-Law: however a caller leaves, his job is withdrawn: an interrupt, a cancelled task, a closed
-generator or a cancelled future is the caller's own doing and never reported as a timeout.
+Laws:
+- However a caller leaves, his job is withdrawn: an interrupt, a cancelled task, a closed generator or a
+  cancelled future is the caller's own doing and never reported as a timeout.
+- With a job whose caller has left goes what its handler blocks for: nobody wants that either. (A handler
+  that awaits is cancelled, and so leaves by itself.)
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from concurrent.futures import Future
 from threading import get_ident
 from typing import Any, TypeVar
 
-from timeouts.call import NOTHING, Call, Submission
+from timeouts.call import NOTHING, Call, Submission, is_unwanted
 from timeouts.current import SERVING, checkpoint, remaining
 from timeouts.deadline import Seconds, seconds
 from timeouts.gate import Gate, LoopGate
@@ -63,12 +66,16 @@ class Callers:
         shell = self._shell
         try:
             shell.arrive(call)
+            if serving is not None:
+                self._nest(call, serving)
             shell.wait(call)
             return call.result()
         except BaseException:
-            self._leave(call)
+            self.leave(call)
             raise
         finally:
+            if isinstance(serving, Call):
+                serving.nested.discard(call)
             del call, serving  # they may refer to the error, whose traceback refers to this frame
 
     def awaited(self, *invocation: Any) -> Call:
@@ -88,7 +95,7 @@ class Callers:
             await shell.wait_async(call)
             return call.result()
         except BaseException:
-            self._leave(call)
+            self.leave(call)
             raise
         finally:
             del call
@@ -106,6 +113,8 @@ class Callers:
         shell = self._shell
         try:
             shell.arrive(call)
+            if serving is not None:
+                self._nest(call, serving)
             while True:
                 shell.wait(call)
                 if call.item is NOTHING:
@@ -113,7 +122,9 @@ class Callers:
                 yield call.take_item()
                 shell.resume(call)
         finally:
-            self._leave(call)
+            self.leave(call)
+            if isinstance(serving, Call):
+                serving.nested.discard(call)
             del call, serving
 
     async def aiterate(self, *invocation: Any) -> AsyncGenerator[Any, None]:
@@ -132,7 +143,7 @@ class Callers:
                 yield call.take_item()
                 shell.resume(call)
         finally:
-            self._leave(call)
+            self.leave(call)
             del call
 
     def enqueue(self, *invocation: Any) -> Future[Any]:
@@ -144,7 +155,7 @@ class Callers:
             )
         call = self._call(Submission, None, SERVING.get(), *invocation)
         call.timed = True
-        call.future.leave = functools.partial(self._leave, call)
+        call.future.leave = functools.partial(self.leave, call)
         self._shell.arrive(call)
         return call.future
 
@@ -186,7 +197,15 @@ class Callers:
             return bool(serving.function == invocation[0])
         return serving.callers is self
 
-    def _leave(self, call: Call) -> None:
+    def _nest(self, call: Call, serving: Call) -> None:
+        """Let a call go with the job whose handler blocks for it, also if that has just gone."""
+        if isinstance(serving, Call):  # and not what stands for one in a worker process
+            serving.nested.add(call)
+            if is_unwanted(serving):
+                self.leave(call)
+
+    def leave(self, call: Call) -> None:
+        """Withdraw a call, unless it was answered; from any thread."""
         if call.outcome is None:
             self._shell.withdraw(call)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from timeouts.call import NOTHING, Call
+from timeouts.call import NOTHING, Call, is_unwanted
 from timeouts.clock import Clock
 from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
 from timeouts.errors import TimeoutsError, Work
@@ -168,6 +168,18 @@ class Shell:
         """No worker is there, and none will be soon."""
         self.feed(functools.partial(self.core.withhold, error))
 
+    def killed(self, call: Call, pid: int, cause: str, since: float) -> None:
+        """A worker was stopped because of a call; that was decided at the instant `since`."""
+        if self._announcer.killed:
+            now = self.clock.now()
+            self._announcer.killed(call, pid, cause, now - since, now)
+
+    def respawned(self, number: int, pid: int, since: float) -> None:
+        """A worker is ready in the place of one that was gone at the instant `since`."""
+        if self._announcer.respawned:
+            now = self.clock.now()
+            self._announcer.respawned(number, pid, now - since, now)
+
     # What time and the owner tell.
 
     def tick(self, now: float) -> None:
@@ -249,6 +261,9 @@ class Shell:
         calls: Any = command.jobs
         for call in calls:
             self.pool.cancel(call)
+            if call.nested and is_unwanted(call):
+                for nested in tuple(call.nested):
+                    nested.callers.leave(nested)
 
     def _late(self, command: Late, now: float) -> None:
         if self._announcer.late:

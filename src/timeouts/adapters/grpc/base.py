@@ -100,7 +100,7 @@ class Rpc(ABC):
 
     def leave(self, call: Call) -> None:
         """Withdraw the job, unless it has been answered."""
-        self._callers._leave(call)  # noqa: SLF001
+        self._callers.leave(call)
 
     def answer(self, error: TimeoutsError, context: Any) -> Answer:
         """Return how the call ends with an error; metadata that the handler has set stays."""
