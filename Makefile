@@ -126,7 +126,7 @@ $(VENV)/.check: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo
-	$(PIP) --group bench
+	$(PIP) --editable '.[demo,serve]' --group bench
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.test

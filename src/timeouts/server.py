@@ -119,6 +119,8 @@ class Server:
         self._clock = checked_clock(clock)
         self._drain_timeout = seconds(drain_timeout, "drain_timeout")
         self._open()
+        if self._announcer.opened:
+            self._announcer.opened(self)
         _SERVERS.add(self)
 
     def _checked(self, limits: Policy | Stack | None) -> Stack:

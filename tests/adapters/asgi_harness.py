@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -249,3 +250,50 @@ def part(body: bytes, *, more: bool = True) -> Message:
 
 
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
+
+
+class Served:
+    """An application that does one thing, and notes what befalls it."""
+
+    def __init__(self, *sends: Any, stubborn: bool = False, after: Any = None) -> None:
+        self.sends = sends
+        self.stubborn = stubborn
+        self.after = after
+        self.notes: list[Any] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.notes.append("begun")
+        for step in self.sends:
+            await self._do(step, receive, send)
+        self.notes.append("done")
+
+    async def _do(self, step: Any, receive: Any, send: Any) -> None:
+        until = now() + step if isinstance(step, int) else -math.inf
+        while True:
+            try:
+                if isinstance(step, int):
+                    await asyncio.sleep(until - now())
+                elif step == "receive":
+                    self.notes.append((await receive())["type"])
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    await send(step)
+            except asyncio.CancelledError:
+                self.notes.append("cancelled")
+                if self.stubborn:
+                    continue
+                raise
+            except OSError as error:
+                self.notes.append(type(error).__name__)
+                raise
+            return
+
+
+def now() -> float:
+    return VirtualLoop.running().time()
+
+
+def hello(*before: Any, after: tuple[Any, ...] = (), **options: Any) -> Served:
+    """Make an application that says hello, some seconds later."""
+    return Served(*before, start(), part(b"hello", more=False), *after, **options)

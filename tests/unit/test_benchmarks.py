@@ -15,6 +15,7 @@ ROWS = {
     "bench_thread": ["executor", "guarded"],
     "bench_task": ["wait_for", "timeout", "guarded"],
     "bench_lateness": ["bare call_at", "acall", "submit"],
+    "bench_middleware": ["bare", "Timeouts"],
     "bench_payload": ["bare mapping", "posts", "Pipe", "pack", "unwrap"],
 }
 

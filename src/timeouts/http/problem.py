@@ -53,13 +53,13 @@ def details(error: TimeoutsError, statuses: Statuses = STATUSES) -> dict[str, An
     document = _document(kind, title, statuses.of(error).http, _told(error)) | {
         "error": error.name,
         "policy": None if error.policy is None else repr(error.policy),
-        "limit": _finite(error.limit),
-        "elapsed": round(error.elapsed, 6),
+        "limit": _finite(error.limit, None),
+        "elapsed": _finite(error.elapsed, 6),
         "started": error.started,
         "work": error.work,
     }
-    estimate = getattr(error, "retry_after", None)
-    return document if estimate is None else document | {"retry_after": round(estimate, 3)}
+    estimate = _finite(getattr(error, "retry_after", None), 3)
+    return document if estimate is None else document | {"retry_after": estimate}
 
 
 def answer(status: int, document: dict[str, Any], headers: list[tuple[str, str]] = []) -> Answer:  # noqa: B006 - never changed
@@ -71,7 +71,7 @@ def answer(status: int, document: dict[str, Any], headers: list[tuple[str, str]]
 
 def retry_after(error: TimeoutsError) -> list[tuple[str, str]]:
     """Return a `Retry-After` header in whole seconds, or none where nobody has estimated it."""
-    estimate = getattr(error, "retry_after", None)
+    estimate = _finite(getattr(error, "retry_after", None), None)
     if estimate is None:
         return []
     return [("Retry-After", str(max(1, math.ceil(estimate))))]
@@ -92,5 +92,8 @@ def _told(error: TimeoutsError) -> str:
     return str(error)
 
 
-def _finite(limit: float | None) -> float | None:
-    return None if limit is None or not math.isfinite(limit) else limit
+def _finite(number: float | None, digits: int | None) -> float | None:
+    """Return what JSON can hold: it has no infinity, and no nan."""
+    if number is None or not math.isfinite(number):
+        return None
+    return number if digits is None else round(number, digits)

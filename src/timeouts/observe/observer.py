@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from timeouts.job import Job
 from timeouts.outcome import Outcome
+
+if TYPE_CHECKING:
+    from timeouts.server import Server
 
 logger = logging.getLogger("timeouts")
 
@@ -19,11 +22,15 @@ logger = logging.getLogger("timeouts")
 class Observer:
     """Hooks, called outside the server's lock, in the thread in which the thing happened.
 
-    `arrived` is a job's first; where threads race, the others may come in any order.
+    `opened` comes before all others. `arrived` is a job's first; where threads race, its others may
+    come in any order.
 
     `now` is the instant on the server's clock at which it was decided; the caller is told right after
     `answered`. Treat the job as read-only; a server's jobs carry the handler's `args` and `kwargs`.
     """
+
+    def opened(self, server: Server) -> None:
+        """A server was made with this observer. Keep no more than a weak reference to it."""
 
     def arrived(self, job: Job, now: float) -> None:
         """A job has arrived; it may have been refused, which `answered` then tells."""
@@ -37,15 +44,35 @@ class Observer:
     def late(self, job: Job, outcome: Outcome, now: float) -> None:
         """The work of an answered job has ended, like this; nobody receives it."""
 
+    def killed(self, job: Job, pid: int, cause: str, seconds: float, now: float) -> None:
+        """A worker process was stopped because of this job, and is proven dead.
 
-HOOKS = ("arrived", "started", "answered", "late")
+        It took that many seconds from the decision. Not told of a server that is closed meanwhile.
+        """
+
+    def respawned(self, number: int, pid: int, seconds: float, now: float) -> None:
+        """The place of a lost worker process is filled: `number` has a new one, which is ready.
+
+        It took that many seconds from the proven death of the old one.
+        """
+
+
+HOOKS = ("opened", "arrived", "started", "answered", "late", "killed", "respawned")
 
 
 class Announcer:
     """Calls a hook of all those observers that override it."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
-        self.arrived, self.started, self.answered, self.late = (
+        (
+            self.opened,
+            self.arrived,
+            self.started,
+            self.answered,
+            self.late,
+            self.killed,
+            self.respawned,
+        ) = (
             _announce([getattr(o, hook) for o in observers if _overrides(o, hook)])
             for hook in HOOKS
         )

@@ -6,6 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,7 +25,7 @@ from timeouts.serve.gateway import Gateway
 from timeouts.serve.payload import JSON, as_json
 
 
-def application(gateway: Gateway, *routes: BaseRoute) -> Starlette:
+def application(gateway: Gateway, registry: CollectorRegistry, *routes: BaseRoute) -> Starlette:
     """Return the application of a gateway; its workers start and end with its lifespan."""
 
     @asynccontextmanager
@@ -29,8 +36,8 @@ def application(gateway: Gateway, *routes: BaseRoute) -> Starlette:
         finally:
             await gateway.aclose()
 
-    looks = Looks(gateway)
-    return Starlette(
+    looks = Looks(gateway, registry)
+    app = Starlette(
         lifespan=lifespan,
         routes=[
             *(Route(path, endpoint) for path, endpoint in gateway.endpoints.items()),
@@ -41,15 +48,27 @@ def application(gateway: Gateway, *routes: BaseRoute) -> Starlette:
             Route("/openapi.json", looks.openapi),
             *routes,
         ],
-        exception_handlers={HTTPException: _told},
+        exception_handlers={HTTPException: _told, Exception: _failed},
     )
+    app.router.redirect_slashes = False  # it would redirect to whatever host the client names
+    return app
+
+
+def new_registry() -> CollectorRegistry:
+    """Return a registry that knows this process and its interpreter."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
 
 
 class Looks:
     """What can be seen of a gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, registry: CollectorRegistry) -> None:
         self._gateway = gateway
+        self._registry = registry
 
     async def live(self, _: Request) -> Response:
         """Say whether the server lives; if not, only a new one would help."""
@@ -68,7 +87,8 @@ class Looks:
 
     async def metrics(self, request: Request) -> Response:
         """Show the metrics, in the format that Prometheus asks for."""
-        raise NotImplementedError
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._registry), headers={"content-type": media_type})
 
     async def openapi(self, _: Request) -> Response:
         """Show what the routes take and give."""
@@ -93,6 +113,11 @@ def _told(_: Request, error: Exception) -> Response:
     refusal = plain_problem(error.status_code, phrase(error.status_code))
     headers = [*refusal.headers, *(error.headers or {}).items()]
     return _response(refusal._replace(headers=headers))
+
+
+def _failed(_: Request, __: Exception) -> Response:
+    """Say that something failed; what, Starlette has logged."""
+    return _response(plain_problem(500, "the server failed; the error is in its log"))
 
 
 def _response(answer: Answer) -> Response:

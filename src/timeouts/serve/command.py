@@ -8,35 +8,49 @@ from typing import Annotated, Any
 import typer
 
 HANDLER = typer.Argument(metavar="MODULE:ATTR", help="The handler, such as model:predict.")
-LIMIT = "such as 30, 500ms or 2m; none for no limit."
 
 
 def serve(  # noqa: PLR0917 - a command line has many options
     handler: Annotated[str, HANDLER],
-    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 8000. 0 for any that is free.")] = None,
-    workers: Annotated[str | None, typer.Option(help="task, thread or process.")] = None,
-    slots: Annotated[int | None, typer.Option(help="How many may run at once.")] = None,
-    capacity: Annotated[int | None, typer.Option(help="How many may wait; 1000.")] = None,
-    gateway_timeout: Annotated[str | None, typer.Option(help=f"Limit of the whole, {LIMIT}")] = None,
-    queue_timeout: Annotated[str | None, typer.Option(help=f"Limit of the wait, {LIMIT}")] = None,
-    execution_timeout: Annotated[str | None, typer.Option(help=f"Limit of the work, {LIMIT}")] = None,
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="Default 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="N", help="Default 8000; 0 for any that is free.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="KIND", help="task, thread or process.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(metavar="N", help="How many may run at once.")
+    ] = None,
+    capacity: Annotated[
+        int | None, typer.Option(metavar="N", help="How many may wait; default 1000.")
+    ] = None,
+    gateway_timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of the whole: 30, 500ms, 2m, or none.")
+    ] = None,
+    queue_timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Of the wait.")] = None,
+    execution_timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of the work.")
+    ] = None,
     reserve: Annotated[
-        str | None, typer.Option(help="What must be left of the gateway timeout for a start.")
+        str | None, typer.Option(metavar="TIME", help="Of the whole, kept for the work.")
     ] = None,
     drain_timeout: Annotated[
-        str | None, typer.Option(help="How long SIGTERM waits for what waits and runs; 30.")
+        str | None, typer.Option(metavar="TIME", help="For jobs after SIGTERM; default 30.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="The file; timeouts.toml, if it is there.")
+        Path | None, typer.Option(metavar="FILE", help="Default timeouts.toml, if it is there.")
     ] = None,
-    page: Annotated[bool, typer.Option(help="The live page at /.")] = True,
-    access_log: Annotated[bool, typer.Option(help="Log each request.")] = False,
+    no_page: Annotated[bool, typer.Option("--no-page", help="No live page at /.")] = False,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Log each request.")] = False,
 ) -> None:
-    """Serve a handler over HTTP: POST /predict, GET /live /ready /metrics /stats, a live page at /."""
+    """Serve a handler at POST /predict; see GET /live /ready /metrics /stats /.
+
+    Flags go before timeouts.toml, and that before the code. SIGHUP reads limits again; SIGTERM drains.
+    """
     from timeouts.serve.main import run
 
-    run(handler, _flags(locals()), config, page=page, access_log=access_log)
+    run(handler, _flags(locals()), config, page=not no_page, access_log=access_log)
 
 
 def explain(  # noqa: PLR0917 - as above

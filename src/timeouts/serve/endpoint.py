@@ -16,17 +16,19 @@ from timeouts.adapters.asgi.client import BadRequest, Client, ClientGone, Receiv
 from timeouts.adapters.asgi.response import BODY, START, Response
 from timeouts.adapters.asgi.waiting import outlast
 from timeouts.adapters.headers import MalformedBudget, from_asgi
-from timeouts.call import NOTHING, Call
+from timeouts.call import NOTHING, TAKEN, Call
 from timeouts.errors import TimeoutsError, Withdrawn
 from timeouts.http import events
 from timeouts.http.problem import Answer, plain_problem, problem
 from timeouts.http.timing import no_job, server_timing
 from timeouts.observe.observer import logger
+from timeouts.outcome import Outcome
 from timeouts.serve import payload
-from timeouts.serve.parameters import Invalid, Parameters
+from timeouts.serve.parameters import Invalid
 from timeouts.serve.plan import Plan, Served
 from timeouts.server import Server
 
+Arguments = tuple[list[Any], dict[str, Any]]
 FAILED = plain_problem(500, "the handler failed; its error is in the server's log")
 _STREAM_HEAD = [
     (b"content-type", events.MEDIA_TYPE.encode()),
@@ -39,13 +41,13 @@ class Endpoint:
     """Serves one route, as an ASGI application."""
 
     def __init__(self, served: Served, server: Server, plan: Plan) -> None:
-        self.parameters = Parameters(served.handler.function, served.handler.name)
+        self.parameters = served.parameters
         self.served = served
         self.server = server
         self._function = served.handler.function
         self._answer = self._stream if served.handler.is_stream else self._respond
         self._budgets = plan.budgets
-        self._statuses = plan.statuses
+        self.statuses = plan.statuses
         self._body_timeout: float = plan.options["body_timeout"].value
         self._max_body: float = plan.options["max_body"].value
 
@@ -53,13 +55,17 @@ class Endpoint:
         """Answer one request."""
         response = Response(send)
         client = Client(scope, receive, self._max_body, self._body_timeout)
-        seen = self.server.shell.clock.now()
+        clock = self.server.shell.clock
+        seen = clock.now()
         try:
             call = await self._read(scope, client, seen)
         except BadRequest as bad:
-            await response.answer(bad.answer, no_job(seen, self.server.shell.clock.now()))
+            await response.answer(bad.answer, no_job(seen, clock.now()))
         except ClientGone:
             pass
+        except Exception:  # noqa: BLE001 - a validator of the user's, or what cannot be sent to a worker
+            logger.exception("a request to %s could not be read", self.served.path)
+            await response.answer(FAILED, no_job(seen, clock.now()))
         else:
             await self._serve(call, client, response, scope)
         finally:
@@ -71,18 +77,21 @@ class Endpoint:
             refusal = plain_problem(405, f"{scope['path']} takes POST; got {scope['method']}")
             raise BadRequest(refusal._replace(headers=[*refusal.headers, ("Allow", "POST")]))
         deadline = seen + self._budget(scope)
-        if not client.begin():
-            await client.complete(math.inf)
+        arguments: Arguments = [], {}  # for a job that never starts: its budget ended meanwhile
+        if client.begin() or await client.complete(deadline - seen):
+            arguments = self._arguments(scope, client)
+        call = self.server.callers.awaited(self._function, *arguments)
+        call.deadline = min(call.deadline, deadline)
+        return call
+
+    def _arguments(self, scope: Scope, client: Client) -> Arguments:
         body = b"".join([message.get("body", b"") for message in client.body])
         try:
-            args, kwargs = payload.read(self.parameters, header(scope, b"content-type"), body)
+            return payload.read(self.parameters, header(scope, b"content-type"), body)
         except payload.UnknownMediaType as unknown:
             raise BadRequest(plain_problem(415, str(unknown))) from None
         except Invalid as wrong:
             raise BadRequest(plain_problem(422, str(wrong), errors=wrong.faults)) from None
-        call = self.server.callers.awaited(self._function, args, kwargs)
-        call.deadline = min(call.deadline, deadline)
-        return call
 
     def _budget(self, scope: Scope) -> float:
         if not self._budgets.names:
@@ -100,40 +109,55 @@ class Endpoint:
             call.eager = False
             await outlast(call, client, shell)
             await self._answer(call, response, scope)
-        except Withdrawn:
-            pass
-        except TimeoutsError as error:
-            await self._tell(error, call, response)
-        except Exception:
-            logger.exception("%r failed", call)
-            await self._fail(call, response)
         finally:
             if call.outcome is None:
                 shell.withdraw(call)
 
     async def _respond(self, call: Call, response: Response, scope: Scope) -> None:
-        body = payload.write(call.result(), header(scope, b"accept"))
-        size = str(len(body.content))
-        answer = Answer(200, [("content-type", body.media_type), ("content-length", size)], body.content)
-        await response.answer(answer, self._timing(call))
+        outcome = _taken(call)
+        error = outcome.error
+        if error is None:
+            try:
+                body = payload.write(outcome.value, header(scope, b"accept"))
+            except Exception as why:  # noqa: BLE001 - whatever a result makes of being written
+                error = why
+            else:
+                await response.answer(_whole(body), self._timing(call))
+        if error is not None:
+            await self._tell(error, call, response)
 
     async def _stream(self, call: Call, response: Response, _: Scope) -> None:
         """Send items as they come; the head goes out with the first."""
         shell, timing = self.server.shell, partial(self._timing, call)
         response.hold({"type": START, "status": 200, "headers": _STREAM_HEAD})
         while call.item is not NOTHING:
-            body = b"data: " + payload.as_json(call.take_item()) + b"\n\n"
-            await response.pass_on({"type": BODY, "body": body, "more_body": True}, timing)
+            try:
+                item = payload.as_json(call.take_item())
+            except Exception as why:  # noqa: BLE001 - as above
+                await self._tell(why, call, response)
+                return
+            part = {"type": BODY, "body": b"data: " + item + b"\n\n", "more_body": True}
+            await response.pass_on(part, timing)
             shell.resume(call)
             await shell.wait_async(call)
-        call.result()
-        await response.pass_on({"type": BODY}, timing)
-
-    async def _tell(self, error: TimeoutsError, call: Call, response: Response) -> None:
-        if response.started:
-            await response.break_off(error, self._statuses)
+        error = _taken(call).error
+        if error is None:
+            await response.pass_on({"type": BODY}, timing)
         else:
-            await response.answer(problem(error, self._statuses), self._timing(call))
+            await self._tell(error, call, response)
+
+    async def _tell(self, error: BaseException, call: Call, response: Response) -> None:
+        """Tell an error, which may be any that a handler raises: `SystemExit`, too."""
+        if isinstance(error, Withdrawn):
+            return
+        if self.statuses.of(error).http == FAILED.status:
+            logger.error("%r failed: %s", call, error, exc_info=error)
+        if not isinstance(error, TimeoutsError):
+            await self._fail(call, response)
+        elif response.started:
+            await response.break_off(error, self.statuses)
+        else:
+            await response.answer(problem(error, self.statuses), self._timing(call))
 
     async def _fail(self, call: Call, response: Response) -> None:
         if response.started:
@@ -146,6 +170,17 @@ class Endpoint:
 
 
 _FAILED_EVENT = b"event: error\ndata: " + FAILED.body + b"\n\n"
+
+
+def _taken(call: Call) -> Outcome:
+    """Take the outcome of an answered call, without raising it: nobody here could catch a `SystemExit`."""
+    outcome, call.outcome = call.outcome, TAKEN
+    return TAKEN if outcome is None else outcome
+
+
+def _whole(body: payload.Body) -> Answer:
+    size = str(len(body.content))
+    return Answer(200, [("Content-Type", body.media_type), ("Content-Length", size)], body.content)
 
 
 def header(scope: Scope, name: bytes) -> str:

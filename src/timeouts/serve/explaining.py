@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from timeouts.explain import ENDPOINTS
-from timeouts.serve.plan import Chosen, Plan, Served
+from timeouts.serve.limits import Chosen
+from timeouts.serve.plan import Plan, Served
 
 Row = tuple[str, str, str]
 

@@ -1,5 +1,7 @@
 """`timeouts.toml`: limits and options as data, checked as it is read.
 
+Its tables, of which none need be there:
+
     [timeouts]                     # limits of every route, as `timeouts.config` reads them
     gateway = { timeout = "30s", reserve = "2s" }
     queue = 5
@@ -42,9 +44,9 @@ class Pooled(_Table):
 
 
 class Route(Pooled):
-    """`[routes."/path"]`."""
+    """`[routes."/path"]`; that of `/predict` has its handler from the command line."""
 
-    handler: str
+    handler: str | None = None
     timeouts: dict[str, Any] = {}
 
 
@@ -55,6 +57,7 @@ class Serving(Pooled):
     port: int | None = None
     drain_timeout: float | str | None = None
     body_timeout: float | str | None = None
+    write_timeout: float | str | None = None
     max_body: int | None = None
     budgets: list[str] | None = None
     statuses: dict[str, int] = {}

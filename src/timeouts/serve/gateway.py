@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,9 @@ from timeouts.observe.observer import logger
 from timeouts.serve.endpoint import Endpoint
 from timeouts.serve.plan import Plan, Served
 from timeouts.server import Server
-from timeouts.workers import TaskWorkers
+
+
+ENDING = 2.0  # seconds for what is stopped to end; a task that blocks its loop will not
 
 
 class Gateway:
@@ -56,14 +59,18 @@ class Gateway:
         routes = {served.path: served for served in plan.routes}
         for path, endpoint in self.endpoints.items():
             if path in routes:
-                _relimit(path, endpoint.server, endpoint.served, routes[path])
-                endpoint.served = routes[path]
+                endpoint.served = _relimited(endpoint.server, endpoint.served, routes[path])
         for path in routes.keys() ^ self.endpoints.keys():
             logger.warning("%s comes or goes only with a restart", path)
         for option, chosen in plan.options.items():
             if chosen.value != self.plan.options[option].value:
                 logger.warning("%s changes only with a restart", option)
-        self.plan = plan
+        for fixed in ("budgets", "statuses"):
+            if getattr(plan, fixed) != getattr(self.plan, fixed):
+                logger.warning("%s change only with a restart", fixed)
+        self.plan = dataclasses.replace(
+            self.plan, routes=tuple(endpoint.served for endpoint in self.endpoints.values())
+        )
 
     async def drain(self) -> None:
         """Take no new work, wait for what waits and runs, and end what is left of it then."""
@@ -84,9 +91,8 @@ class Gateway:
 
 def _server(served: Served, observers: Iterable[Observer]) -> Server:
     options: dict[str, Any] = {name: chosen.value for name, chosen in served.options.items()}
+    options |= {"workers": served.kind, "drain_timeout": ENDING}
     given = served.target.given
-    if options["workers"] == "task":
-        options["workers"] = TaskWorkers(own_loop=True)
     if "discipline" in given:
         options["discipline"] = given["discipline"]
     looking = (*given.get("observers", ()), *observers)
@@ -99,10 +105,18 @@ class _Served(Server):
     reserved = ()
 
 
-def _relimit(path: str, server: Server, old: Served, new: Served) -> None:
-    if (old.limits, old.options["capacity"].value) != (new.limits, new.options["capacity"].value):
-        server.relimit(new.limits, new.options["capacity"].value)
-        logger.info("%s is now under %r", path, new.limits)
+def _relimited(server: Server, old: Served, new: Served) -> Served:
+    """Put a route under the limits of another plan; return what is in force then."""
+    capacity = new.options["capacity"]
     for option in ("workers", "slots"):
         if old.options[option].value != new.options[option].value:
-            logger.warning("%s of %s changes only with a restart", option, path)
+            logger.warning("%s of %s changes only with a restart", option, old.path)
+    if (old.limits, old.options["capacity"].value) != (new.limits, capacity.value):
+        try:
+            server.relimit(new.limits, capacity.value)
+        except (TypeError, ValueError) as wrong:  # for these workers, if not for those of the plan
+            logger.error("%s keeps its limits: %s", old.path, wrong)
+            return old
+        logger.info("%s is now under %r", old.path, new.limits)
+    options = {**old.options, "capacity": capacity}
+    return dataclasses.replace(old, policies=new.policies, options=options)

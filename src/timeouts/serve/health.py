@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from timeouts.errors import TimeoutsError
 from timeouts.server import Server
 
 PATIENCE = 1.0  # seconds for a loop to answer; what blocks it for less delays nobody for long
@@ -17,8 +18,8 @@ PATIENCE = 1.0  # seconds for a loop to answer; what blocks it for less delays n
 async def ailment(server: Server) -> str | None:
     """Return why a server is as good as dead; None if it lives."""
     core = server.shell.core
-    if core.withheld is not None:
-        return f"no worker can be had: {str(core.withheld).partition(chr(10))[0]}"
+    if (error := core.withheld) is not None:
+        return f"no worker can be had: {_gist(error)}"
     stuck = core.abandoned >= min(core.max_abandoned, core.slots) > 0
     if stuck and server.stop_mode != "kill":
         return f"no worker can be had: {core.abandoned} abandoned jobs still run"
@@ -38,6 +39,12 @@ def unready(server: Server) -> str | None:
     if core.waiting >= core.capacity and core.free < 1:
         return f"its queue is full: {core.waiting} wait"
     return None
+
+
+def _gist(error: TimeoutsError) -> str:
+    """Leave the traceback of a worker to the log."""
+    gist, trace, _ = str(error).partition(": Traceback (most")
+    return f"{gist}; the log has its traceback" if trace else gist
 
 
 async def _beats(loop: Any) -> bool:

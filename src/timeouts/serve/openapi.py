@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, get_type_hints
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from timeouts.errors import Withdrawn
 from timeouts.http.events import MEDIA_TYPE as EVENTS
 from timeouts.http.problem import MEDIA_TYPE as PROBLEM
 from timeouts.http.problem import phrase
 from timeouts.serve.endpoint import Endpoint
+from timeouts.serve.parameters import hints_of
 from timeouts.serve.payload import BYTES, JSON, NPY
 
-_STATUSES = (400, 408, 413, 415, 422, 429, 500, 502, 503, 504)
+_OF_REQUESTS = {400, 405, 408, 413, 415, 422, 500}
 _ANY: dict[str, Any] = {}
 _BINARY = {"type": "string", "format": "binary"}
 _PROBLEM = {
@@ -71,33 +73,48 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.parameters.only is not None:
         content |= {BYTES: {"schema": _BINARY}, NPY: {"schema": _BINARY}}
     return {
-        "operationId": handler.name,
-        "summary": (getattr(handler.function, "__doc__", "") or handler.name).strip().partition("\n")[0],
+        "operationId": endpoint.served.path.strip("/"),
+        "summary": (getattr(handler.function, "__doc__", "") or handler.name)
+        .strip()
+        .partition("\n")[0],
         "requestBody": {"content": content},
         "responses": {"200": _result(endpoint, schemas)}
-        | {str(code): {"description": phrase(code), "content": _problem()} for code in _STATUSES},
+        | {
+            str(code): {"description": phrase(code), "content": _problem()}
+            for code in sorted(_OF_REQUESTS | _of_jobs(endpoint))
+        },
     }
+
+
+def _of_jobs(endpoint: Endpoint) -> set[int]:
+    table = endpoint.statuses
+    return {table[error].http for error in table if not issubclass(error, Withdrawn)}
 
 
 def _result(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     handler = endpoint.served.handler
     if handler.is_stream:
-        return {"description": "Events", "content": {EVENTS: {"schema": {"type": "string"}}}}
-    try:
-        hint = get_type_hints(handler.function).get("return", Any)
-    except (NameError, TypeError):
-        hint = Any
-    content = {JSON: {"schema": _schema(hint, schemas)}, BYTES: {"schema": _BINARY}, NPY: {"schema": _BINARY}}
+        return {"description": "Events", "content": {EVENTS: _ANY}}
+    hint = hints_of(handler.function).get("return", Any)
+    content = {
+        JSON: {"schema": _schema(hint, schemas, "serialization")},
+        BYTES: {"schema": _BINARY},
+        NPY: {"schema": _BINARY},
+    }
     return {"description": "The result", "content": content}
 
 
-def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+def _schema(
+    kind: Any, schemas: dict[str, Any], mode: Literal["validation", "serialization"] = "validation"
+) -> dict[str, Any]:
     """Return the schema of a type, or one that allows anything, where pydantic knows none.
 
     The types that it refers to go among the others of the document.
     """
     try:
-        schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+        schema = TypeAdapter(kind).json_schema(
+            ref_template="#/components/schemas/{model}", mode=mode
+        )
     except Exception:  # noqa: BLE001 - a type that has no schema is no fault
         return _ANY
     schemas.update(schema.pop("$defs", {}))

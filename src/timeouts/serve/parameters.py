@@ -5,6 +5,7 @@ What they may be is what the handler's annotations say, checked by pydantic befo
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import ValidationError
 
 POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
-_REFUSED = {
+MANY = 100  # faults of one body that are told one by one
+_REFUSED: dict[Any, str] = {
     inspect.Parameter.VAR_POSITIONAL: "*",
     inspect.Parameter.VAR_KEYWORD: "**",
 }
@@ -55,7 +57,7 @@ class Parameters:
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self._taken = [_checked(p, name) for p in inspect.signature(function).parameters.values()]
         self._name = name
-        hints = _hints(function)
+        hints = hints_of(function)
         fields: dict[str, Any] = {
             f"p{number}": (
                 _readable(hints.get(p.name, Any)),
@@ -121,7 +123,10 @@ def _checked(parameter: inspect.Parameter, name: str) -> inspect.Parameter:
     return parameter
 
 
-def _hints(function: Any) -> dict[str, Any]:
+def hints_of(function: Any) -> dict[str, Any]:
+    """Return the annotations of a handler as types; none where they cannot be had."""
+    while isinstance(function, functools.partial):
+        function = function.func
     seen = function if inspect.isroutine(function) else type(function).__call__
     try:
         return get_type_hints(inspect.unwrap(seen), include_extras=True)
@@ -147,7 +152,11 @@ def _as_array(value: Any) -> Any:
 
 
 def _faults(wrong: ValidationError) -> list[dict[str, str]]:
+    if (count := wrong.error_count()) > MANY:
+        return [{"where": "body", "what": f"{count} faults"}]
     return [
-        {"where": ".".join(map(str, fault["loc"])) or "body", "what": fault["msg"]}
-        for fault in json.loads(wrong.json(include_url=False, include_context=False, include_input=False))
+        {"where": ".".join(map(str, fault["loc"]))[:MANY] or "body", "what": fault["msg"]}
+        for fault in json.loads(
+            wrong.json(include_url=False, include_context=False, include_input=False)
+        )
     ]

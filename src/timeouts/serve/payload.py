@@ -43,9 +43,7 @@ def read(parameters: Parameters, media_type: str, body: bytes) -> tuple[list[Any
         return parameters.from_value(body)
     if kind == NPY:
         return parameters.from_value(_array(body))
-    raise UnknownMediaType(
-        f"Content-Type must be one of {', '.join(ACCEPTED)}; got {kind[:80]!r}"
-    )
+    raise UnknownMediaType(f"Content-Type must be one of {', '.join(ACCEPTED)}; got {kind[:80]!r}")
 
 
 def write(result: Any, accept: str) -> Body:
@@ -82,8 +80,10 @@ def _is_array(value: Any) -> bool:
 
 
 def _array(body: bytes) -> Any:
-    import numpy as np
-
+    try:
+        import numpy as np
+    except ModuleNotFoundError:
+        raise UnknownMediaType(f"{NPY} cannot be read: numpy is not installed here") from None
     try:
         _check_size(np.lib.format, body)
         return np.load(io.BytesIO(body), allow_pickle=False)
@@ -93,12 +93,16 @@ def _array(body: bytes) -> Any:
 
 
 def _check_size(npy: Any, body: bytes) -> None:
-    """Refuse an array that is larger than its body, before numpy makes room for it."""
+    """Refuse an array that is larger than its body, before numpy makes room for it.
+
+    So is one of a vast number of items of no size: lists of them would have a size.
+    """
     file = io.BytesIO(body)
     version = npy.read_magic(file)
     head = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = head(file)
-    if math.prod(shape) * dtype.itemsize > len(body):
+    size, places = math.prod(shape) * dtype.itemsize, math.prod(max(1, side) for side in shape)
+    if max(size, places) > len(body):
         raise ValueError(f"the shape {shape} needs more bytes than there are")
 
 

@@ -7,41 +7,54 @@ to the file, and what nobody has set to its default.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from timeouts.adapters.headers import Budgets
-from timeouts.config import KINDS
 from timeouts.deadline import seconds
 from timeouts.errors import TimeoutsError
 from timeouts.handler import Handler, handler_of
-from timeouts.policy import FirstItemTimeout, GatewayTimeout, IdleTimeout, Policy
+from timeouts.options import checked_count, checked_limits, whole_number
 from timeouts.serve.file import NAME, Settings, read
+from timeouts.serve.limits import Chosen, blaming, policies
+from timeouts.serve.parameters import Parameters
 from timeouts.serve.target import Target, target
 from timeouts.stack import Stack
-from timeouts.statuses import STATUSES, Status, Statuses
-from timeouts.workers import worker_kind
+from timeouts.statuses import HANDLER_FAILED, STATUSES, Status, Statuses
+from timeouts.workers import TaskWorkers, WorkerKind, worker_kind
 
 PREDICT = "/predict"
-DEFAULT_LIMIT = 30.0
-_RANK = {kind: rank for rank, kind in enumerate(KINDS.values())}
-_POLICY_FLAGS = {"gateway": "gateway_timeout", "queue": "queue_timeout", "execution": "execution_timeout"}
-_POOLED = {"workers": None, "slots": None, "capacity": 1000}
-_WHOLE = {
-    "host": "127.0.0.1",
-    "port": 8000,
-    "drain_timeout": 30.0,
-    "body_timeout": 30.0,
-    "max_body": 64 * 2**20,
+RESERVED = ("/", "/events", "/live", "/metrics", "/openapi.json", "/page", "/ready", "/stats")
+_PATH = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+_POLICY_FLAGS = {
+    "gateway": "gateway_timeout",
+    "queue": "queue_timeout",
+    "execution": "execution_timeout",
 }
+_POOLED = {"workers": None, "slots": None, "capacity": 1000}
 
 
-class Chosen(NamedTuple):
-    """A value, and who has chosen it."""
+def _port(value: Any) -> int:
+    if whole_number("port", value, least=0) > 65535:
+        raise ValueError(f"port must be at most 65535; got {value!r}")
+    return int(value)
 
-    value: Any
-    source: str
+
+def _duration(name: str, default: float) -> tuple[float, Callable[[Any], Any]]:
+    return default, partial(seconds, name=name)
+
+
+_WHOLE: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "host": ("127.0.0.1", str),
+    "port": (8000, _port),
+    "drain_timeout": _duration("drain_timeout", 30.0),
+    "body_timeout": _duration("body_timeout", 30.0),
+    "write_timeout": _duration("write_timeout", 30.0),
+    "max_body": (64 * 2**20, partial(checked_count, "max_body", least=0)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +64,7 @@ class Served:
     path: str
     target: Target
     handler: Handler
+    parameters: Parameters
     policies: tuple[Chosen, ...]
     options: Mapping[str, Chosen]
 
@@ -58,6 +72,11 @@ class Served:
     def limits(self) -> Stack:
         """The stack that the policies make."""
         return Stack(*(chosen.value for chosen in self.policies))
+
+    @property
+    def kind(self) -> WorkerKind:
+        """Its workers. Tasks have a loop of their own: a handler that blocks it blocks no one else."""
+        return _kind(self.handler, self.options["workers"].value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,18 +98,17 @@ def plan(name: str, flags: Mapping[str, Any], config: Path | None = None) -> Pla
         config: the file; without one, `timeouts.toml` in the working directory if it is there.
 
     Raises:
-        ValueError, TypeError: something makes no sense; the message says what, and from where.
+        ValueError: something makes no sense; the message says what, and from where.
     """
     path = config or (Path(NAME) if Path(NAME).exists() else None)
     settings = Settings() if path is None else read(path)
     said = _Said(flags, settings, str(path))
-    names = {PREDICT: name} | {route: table.handler for route, table in settings.routes.items()}
-    return Plan(
-        tuple(said.served(route, target(handler)) for route, handler in names.items()),
-        {option: said.whole(option, default) for option, default in _WHOLE.items()},
-        Budgets(*settings.serve.budgets or ()),
-        _statuses(settings.serve.statuses),
-    )
+    options = {option: said.whole(option, *rule) for option, rule in _WHOLE.items()}
+    with blaming(f"{path} [serve] budgets"):
+        budgets = Budgets(*settings.serve.budgets or ())
+    with blaming(f"{path} [serve] statuses"):
+        statuses = _statuses(settings.serve.statuses)
+    return Plan(tuple(said.routes(name)), options, budgets, statuses)
 
 
 class _Said:
@@ -101,33 +119,58 @@ class _Said:
         self._settings = settings
         self._path = path
 
-    def whole(self, option: str, default: Any) -> Chosen:
+    def whole(self, option: str, default: Any, check: Callable[[Any], Any]) -> Chosen:
         """Choose an option of the whole server."""
-        chosen = self._first(
+        value, source = _first(
             (self._flags.get(option), _flag(option)),
             (getattr(self._settings.serve, option), f"{self._path} [serve]"),
             (default, "default"),
         )
-        if option.endswith("_timeout"):
-            return Chosen(seconds(chosen.value, option), chosen.source)
-        return chosen
+        with blaming(source):
+            return Chosen(check(value), source)
 
-    def served(self, path: str, found: Target) -> Served:
-        """Choose all there is to choose of one route."""
-        if not path.startswith("/") or path in RESERVED:
-            raise ValueError(
-                f'a route must be a path such as "/embed", and none of {", ".join(RESERVED)}; got {path!r}'
-            )
+    def routes(self, name: str) -> Iterator[Served]:
+        """Yield what is served: the handler of the command line, and those of the file."""
+        yield self._served(PREDICT, name)
+        for path, table in self._settings.routes.items():
+            if path != PREDICT:
+                with blaming(self._path):
+                    _check_path(path)
+                if table.handler is None:
+                    raise ValueError(
+                        f'{self._route(path)}: handler is missing, such as "model:embed"'
+                    )
+                yield self._served(path, table.handler)
+            elif table.handler is not None:
+                raise ValueError(
+                    f"{self._route(path)}: the handler of {PREDICT} is the command line's; leave it out"
+                )
+
+    def _served(self, path: str, name: str) -> Served:
+        found = target(name)
         handler = handler_of(found.function)
-        policies = tuple(self._policies(path, found, handler))
-        return Served(path, found, handler, policies, self._pooled(path, found, handler))
+        chosen = policies(
+            handler, found.limits.policies, self._tables(path), self._flags.get("reserve")
+        )
+        options = self._pooled(path, found, handler)
+        _check(handler, chosen, options)
+        return Served(path, found, handler, Parameters(found.function, name), chosen, options)
+
+    def _tables(self, path: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+        yield self._settings.timeouts, f"{self._path} [timeouts]"
+        if path in self._settings.routes:
+            table = self._settings.routes[path].timeouts
+            yield table, f'{self._path} [routes."{path}".timeouts]'
+        for kind, flag in _POLICY_FLAGS.items():
+            if (value := self._flags.get(flag)) is not None:
+                yield {kind: value}, _flag(flag)
 
     def _pooled(self, path: str, found: Target, handler: Handler) -> dict[str, Chosen]:
         route = self._settings.routes.get(path)
         chosen = {
-            option: self._first(
+            option: _first(
                 (self._flags.get(option), _flag(option)),
-                (getattr(route, option, None), f'{self._path} [routes."{path}"]'),
+                (getattr(route, option, None), self._route(path)),
                 (getattr(self._settings.serve, option), f"{self._path} [serve]"),
                 (_unless(found.given.get(option), default), "code"),
                 (default, "default"),
@@ -137,72 +180,45 @@ class _Said:
         if chosen["workers"].value is None:
             chosen["workers"] = Chosen("task" if handler.is_async else "thread", "default")
         if chosen["slots"].value is None:
-            kind = worker_kind(chosen["workers"].value, handler)
+            with blaming(chosen["workers"].source):
+                kind = _kind(handler, chosen["workers"].value)
             chosen["slots"] = Chosen(kind.default_slots, "default")
         return chosen
 
-    def _policies(self, path: str, found: Target, handler: Handler) -> Iterator[Chosen]:
-        chosen = {type(policy): Chosen(policy, "code") for policy in found.limits.policies}
-        route = self._settings.routes.get(path)
-        for table, source in (
-            (self._settings.timeouts, f"{self._path} [timeouts]"),
-            ({} if route is None else route.timeouts, f'{self._path} [routes."{path}".timeouts]'),
-        ):
-            self._override(chosen, table, source)
-        for kind, flag in _POLICY_FLAGS.items():
-            if (value := self._flags.get(flag)) is not None:
-                self._override(chosen, {kind: value}, _flag(flag))
-        self._reserve(chosen)
-        yield from sorted(
-            chosen.values() or _defaults(handler), key=lambda one: _RANK.get(type(one.value), len(_RANK))
+    def _route(self, path: str) -> str:
+        return f'{self._path} [routes."{path}"]'
+
+
+def _check(handler: Handler, chosen: tuple[Chosen, ...], options: Mapping[str, Chosen]) -> None:
+    """Refuse what cannot be served, and say whose word that is."""
+    workers, slots, capacity = (options[name] for name in _POOLED)
+    with blaming(capacity.source):
+        checked_count("capacity", capacity.value, least=0)
+    with blaming(slots.source):
+        checked_count("slots", slots.value, least=1)
+    with blaming(workers.source):
+        kind = _kind(handler, workers.value)
+        kind.check(handler, 1, Stack())
+    for source, limits in [(slots.source, Stack())] + [(c.source, Stack(c.value)) for c in chosen]:
+        with blaming(source):
+            kind.check(handler, slots.value, checked_limits(limits, handler))
+
+
+def _kind(handler: Handler, workers: Any) -> WorkerKind:
+    if handler.is_async and workers == "task":
+        return TaskWorkers(own_loop=True)
+    return worker_kind(workers, handler)
+
+
+def _check_path(path: str) -> None:
+    if not _PATH.fullmatch(path) or f"/{path.split('/')[1]}" in RESERVED:
+        raise ValueError(
+            f'a route must be a path such as "/embed", and none of {", ".join(RESERVED)}; got {path!r}'
         )
 
-    def _override(self, chosen: dict[Any, Chosen], table: Mapping[str, Any], source: str) -> None:
-        for kind, value in table.items():
-            if kind not in KINDS:
-                raise ValueError(f"{source}: {kind!r} is no policy; known are {', '.join(KINDS)}")
-            policy = _policy(kind, value, source)
-            if policy is None:
-                chosen.pop(KINDS[kind], None)
-            else:
-                chosen[KINDS[kind]] = Chosen(policy, source)
 
-    def _reserve(self, chosen: dict[Any, Chosen]) -> None:
-        reserve = self._flags.get("reserve")
-        if reserve is None:
-            return
-        gateway = chosen.get(GatewayTimeout)
-        if gateway is None:
-            raise ValueError("--reserve is held back from a gateway timeout, and there is none")
-        source = gateway.source if "--" in gateway.source else f"{gateway.source}, {_flag('reserve')}"
-        chosen[GatewayTimeout] = Chosen(GatewayTimeout(gateway.value.timeout, reserve), source)
-
-    @staticmethod
-    def _first(*said: tuple[Any, str]) -> Chosen:
-        return next((Chosen(*one) for one in said if one[0] is not None), Chosen(None, "default"))
-
-
-RESERVED = ("/", "/events", "/live", "/metrics", "/openapi.json", "/ready", "/stats")
-
-
-def _defaults(handler: Handler) -> list[Chosen]:
-    """Return finite limits for who has set none: a hung predict must not hang its clients."""
-    policies = (
-        [FirstItemTimeout(DEFAULT_LIMIT), IdleTimeout(DEFAULT_LIMIT)]
-        if handler.is_stream
-        else [GatewayTimeout(DEFAULT_LIMIT)]
-    )
-    return [Chosen(policy, "default") for policy in policies]
-
-
-def _policy(kind: str, value: Any, source: str) -> Policy | None:
-    if isinstance(value, str) and value.lower() == "none":
-        return None
-    try:
-        built: Policy = KINDS[kind](**value) if isinstance(value, Mapping) else KINDS[kind](value)
-    except (TypeError, ValueError) as wrong:
-        raise type(wrong)(f"{source}: {kind}: {wrong}") from None
-    return built
+def _first(*said: tuple[Any, str]) -> Chosen:
+    return next((Chosen(*one) for one in said if one[0] is not None), Chosen(None, "default"))
 
 
 def _unless(value: Any, default: Any) -> Any:
@@ -215,11 +231,16 @@ def _flag(option: str) -> str:
 
 def _statuses(codes: Mapping[str, int]) -> Statuses:
     known = {cls.name: cls for cls in _family(TimeoutsError)}
-    for name in codes:
+    for name, code in codes.items():
         if name not in known:
-            raise ValueError(f"serve.statuses: {name!r} is no outcome; known are {', '.join(sorted(known))}")
+            raise ValueError(f"{name!r} is no outcome; known are {', '.join(sorted(known))}")
+        if not 400 <= code <= 599:
+            raise ValueError(f"the code of {name} must be from 400 to 599; got {code}")
     return STATUSES.override(
-        {known[name]: Status(code, STATUSES[known[name]].grpc) for name, code in codes.items()}
+        {
+            known[name]: Status(code, STATUSES.get(known[name], HANDLER_FAILED).grpc)
+            for name, code in codes.items()
+        }
     )
 
 

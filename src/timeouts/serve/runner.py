@@ -14,15 +14,18 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
 
 from timeouts.observe.observer import logger
+from timeouts.serve.connection import Connection
 from timeouts.serve.gateway import Gateway
 
 GRACE = 5  # seconds for answers that are being written when the drain is over
 BACKLOG = 2048
+KEEP_ALIVE = 75  # seconds: longer than nginx's 60, because who closes first should be the proxy in front
 
 
 class Runner(uvicorn.Server):
@@ -44,9 +47,16 @@ class Runner(uvicorn.Server):
                 app,
                 host=options["host"].value,
                 port=options["port"].value,
+                http=partial(  # type: ignore[arg-type]  # any maker of protocols will do
+                    Connection,
+                    request_timeout=options["body_timeout"].value,
+                    write_timeout=options["write_timeout"].value,
+                ),
+                ws="none",
                 log_config=None,
                 access_log=access_log,
                 backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE,
             )
@@ -57,12 +67,17 @@ class Runner(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say where."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn has logged why, but not where
+            logger.error("cannot serve at %s port %s", self.config.host, self.config.port)  # noqa: TRY400 - as above
+            raise
         for server in self.servers:
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
+                where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                 for path in self._gateway.servers:
-                    logger.info("serving http://%s:%d%s", host, port, path)
+                    logger.info("serving http://%s%s", where, path)
         self._readying = asyncio.create_task(self._gateway.ready())
 
     @contextmanager

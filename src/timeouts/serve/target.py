@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from timeouts.decorate import BoundGuard, Guard
@@ -48,20 +48,27 @@ def target(name: str) -> Target:
 
 def _found(name: str) -> Any:
     module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        raise ValueError(f"what to serve must be MODULE:ATTRIBUTE, such as model:predict; got {name!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if not (module and colon and path) or module.startswith("."):
+        raise ValueError(
+            f"what to serve must be MODULE:ATTRIBUTE, such as model:predict; got {name!r}"
+        )
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
     try:
         found: Any = import_module(module)
     except ModuleNotFoundError as missing:
         if missing.name is None or not f"{module}.".startswith(f"{missing.name}."):
-            raise  # something that the module itself imports
-        raise ValueError(f"there is no module {module!r} here or on the path") from None
+            raise ValueError(f"{module} cannot be imported: {missing}") from None
+        hint = f"; write {module.removesuffix('.py')}:{path}" * module.endswith(".py")
+        raise ValueError(f"there is no module {module!r} here or on the path{hint}") from None
     for part in path.split("."):
         if not hasattr(found, part):
             raise ValueError(f"{module} has no {path!r}")
-        found = getattr(found, part)
+        owner, found = found, getattr(found, part)
+        if inspect.isclass(owner) and inspect.isfunction(inspect.getattr_static(owner, part)):
+            raise ValueError(
+                f"{name} is a method: serve that of an instance, model = {owner.__name__}()"
+            )
     return found
 
 

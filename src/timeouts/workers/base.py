@@ -53,6 +53,14 @@ class Shell(Protocol):
         """No worker is there, and none will be soon."""
         ...
 
+    def killed(self, call: Call, pid: int, cause: str, since: float) -> None:
+        """A worker was stopped because of a call; that was decided at the instant `since`."""
+        ...
+
+    def respawned(self, number: int, pid: int, since: float) -> None:
+        """A worker is ready in the place of one that was gone at the instant `since`."""
+        ...
+
     def read(self, look: Callable[[], T]) -> T:
         """Look at the core under the lock."""
         ...

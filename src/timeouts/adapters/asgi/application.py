@@ -6,9 +6,11 @@ background task) is under no limit and holds no slot; only an error of it is kep
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import AbstractEventLoop
 from typing import Any, Literal
 
+from timeouts.adapters.asgi.shield import is_shielded
 from timeouts.call import Call
 from timeouts.handler import Handler
 from timeouts.options import checked_stack
@@ -20,6 +22,8 @@ from timeouts.workers import StopMode, TaskWorkers
 from timeouts.workers.base import Shell, refuse_soft_limits
 from timeouts.workers.task import TaskPool
 
+LOOK_AGAIN = 0.05  # seconds until an application that is spared for now is looked at again
+
 OnExpiry = Literal["cancel", "detach"]
 
 
@@ -30,9 +34,8 @@ class Applications(TaskWorkers):
         super().__init__()
         self.stop_mode: StopMode = "cancel" if on_expiry == "cancel" else "abandon"
 
-    def check(self, handler: Handler, slots: float, limits: Stack) -> None:  # noqa: ARG002 - any will do
-        """Refuse soft limits."""
-        refuse_soft_limits(limits, "task")
+    def check(self, handler: Handler, slots: float, limits: Stack) -> None:
+        """Nothing: the rules are those of the routes, and have been checked with them."""
 
     def open(self, shell: Shell, handler: Handler, slots: float) -> ApplicationPool:  # noqa: ARG002 - as above
         """Make the pool."""
@@ -54,10 +57,16 @@ class ApplicationPool(TaskPool):
         else:
             super().start(call)
 
-    def _cancel(self, call: Call, loop: AbstractEventLoop) -> None:
-        """Cancel the application, if it is one that may be."""
-        if self._stops:
-            super()._cancel(call, loop)
+    def _cancel(self, call: Call, _: AbstractEventLoop) -> None:
+        """Cancel the application once, if it may be: not what it does after its response, and no wait for a thread."""
+        task = call.task
+        if task is None or call.error is None or not self._stops:
+            return
+        if is_shielded(task):
+            loop = asyncio.get_running_loop()
+            loop.call_later(LOOK_AGAIN, self._cancel, call, loop)
+        else:
+            task.cancel()
 
     def _end(self, call: Call, outcome: Outcome, *, begun: bool = True) -> None:
         exchange: Any = call
@@ -67,10 +76,17 @@ class ApplicationPool(TaskPool):
         super()._end(call, outcome, begun=begun)
 
 
+def checked(limits: object) -> Stack:
+    """Return the stack that was meant, if an application can be under it."""
+    stack = checked_stack(limits)
+    refuse_soft_limits(stack, "task")
+    return stack
+
+
 class Front(Server):
     """A queue and slots in front of an application, any of whose responses may be a stream."""
 
     reserved = ()
 
     def _checked(self, limits: Policy | Stack | None) -> Stack:
-        return checked_stack(limits)
+        return checked(limits)

@@ -10,8 +10,10 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from timeouts.adapters.asgi.peek import Pending, peek
@@ -26,6 +28,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DISCONNECT: Message = {"type": "http.disconnect"}
 CLOSE = ("Connection", "close")
+LINGER = 2.0  # seconds for a client that sends too much to have done so, and to read why
 
 
 class ClientGone(Exception):
@@ -33,11 +36,17 @@ class ClientGone(Exception):
 
 
 class BadRequest(Exception):
-    """The request cannot be served, and this says why."""
+    """The request cannot be served, and this says why.
 
-    def __init__(self, answer: Answer) -> None:
+    Args:
+        answer: what the client is told.
+        lingers: whether it is likely to be sending still, on a connection that is about to be closed.
+    """
+
+    def __init__(self, answer: Answer, *, lingers: bool = False) -> None:
         super().__init__(answer.status)
         self.answer = answer
+        self.lingers = lingers
 
 
 class Client:
@@ -96,12 +105,15 @@ class Client:
             ClientGone: the client left.
         """
         if _announced(self._scope) > self._max_body:
-            raise self._too_large()
+            raise self._too_large(more=True)
         allowed = min(self._timeout, budget)
+        bound = asyncio.timeout(None if allowed == math.inf else allowed)
         try:
-            async with asyncio.timeout(None if allowed == float("inf") else allowed):
+            async with bound:
                 await self._read()
         except TimeoutError:
+            if not bound.expired():  # the server's own
+                raise
             if budget <= self._timeout:
                 return False
             limit = written(self._timeout)
@@ -120,14 +132,21 @@ class Client:
         if self._watcher is None:
             self._watcher = asyncio.get_running_loop().create_task(self._watch(leave))
 
+    async def drain(self) -> None:
+        """Take and drop what still comes, for a moment: closing a connection over it would lose the answer."""
+        self._drop_first()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while (await self._receive()).get("more_body", False):
+                    pass
+
     async def gone(self) -> None:
         """Wait until the client has left or the request is over; to be watched for already."""
         await self._departure().wait()
 
     def close(self) -> None:
         """The request is over."""
-        if self._first is not None:
-            self._first.close()
+        self._drop_first()
         if self._watcher is not None:
             self._watcher.cancel()
         if self._gone is not None:
@@ -141,6 +160,11 @@ class Client:
             self._departure().set()
             leave()
 
+    def _drop_first(self) -> None:
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+
     def _departure(self) -> asyncio.Event:
         if self._gone is None:
             self._gone = asyncio.Event()
@@ -150,23 +174,23 @@ class Client:
         if message["type"] == "http.disconnect":
             raise ClientGone
         self._size += len(message.get("body", b""))
+        more: bool = message.get("more_body", False)
         if self._size > self._max_body:
-            raise self._too_large()
+            raise self._too_large(more=more)
         self.body.append(message)
-        return not message.get("more_body", False)
+        return not more
 
-    def _too_large(self) -> BadRequest:
-        return self._bad(413, f"the body is too large; max_body allows {self._max_body:.0f} bytes")
+    def _too_large(self, *, more: bool) -> BadRequest:
+        detail = f"the body is too large; max_body allows {self._max_body:.0f} bytes"
+        return self._bad(413, detail, lingers=more)
 
-    def _bad(self, status: int, detail: str) -> BadRequest:
+    def _bad(self, status: int, detail: str, *, lingers: bool = False) -> BadRequest:
         """Refuse a request whose body has not been read, and so is still on the connection."""
         refusal = plain_problem(status, detail)
-        if self._scope.get("http_version", "1.1") in (
-            "1.0",
-            "1.1",
-        ):  # later ones have no such header
-            refusal = refusal._replace(headers=[*refusal.headers, CLOSE])
-        return BadRequest(refusal)
+        if self._scope.get("http_version", "1.1") not in ("1.0", "1.1"):
+            return BadRequest(refusal)  # a connection of many requests, which has no such header
+        refusal = refusal._replace(headers=[*refusal.headers, CLOSE])
+        return BadRequest(refusal, lingers=lingers)
 
 
 def _announced(scope: Scope) -> int:

@@ -22,6 +22,7 @@ from timeouts.adapters.asgi.client import (
     Send,
 )
 from timeouts.adapters.asgi.response import BODY, PARTS, START, Response
+from timeouts.adapters.asgi.waiting import outlast
 from timeouts.adapters.headers import MalformedBudget, from_asgi
 from timeouts.call import TAKEN, Call
 from timeouts.current import SERVING, remaining
@@ -36,8 +37,6 @@ from timeouts.stack import Stack
 
 if TYPE_CHECKING:
     from timeouts.adapters.asgi.middleware import Timeouts
-
-WATCH_AFTER = 0.005  # seconds in which most answers are there; watching costs as much as they do
 
 
 class Unwanted(TimeoutsError, OSError):
@@ -82,12 +81,13 @@ class Exchange(Call):
             if self.outcome is None:
                 await asyncio.sleep(0)  # many an application is done in its first step
             if self.outcome is None:
-                await self._wait()
+                await outlast(self, self._client, shell)
             await self._conclude()
         except ClientGone:
             pass
         except BadRequest as bad:
-            await self._response.answer(bad.answer, no_job(self.arrived, self.clock.now()))
+            timing = no_job(self.arrived, self.clock.now())
+            await self._response.refuse(bad, self._client, timing)
         finally:
             self._leave()
             self._client.close()
@@ -112,12 +112,6 @@ class Exchange(Call):
         whole = await self._client.complete(self.deadline - self.clock.now())
         self.arrived = self.clock.now() if whole else max(self.deadline, self.clock.now())
         return True
-
-    async def _wait(self) -> None:
-        await self.gate.wait(min(self.armed - self.clock.now(), WATCH_AFTER))
-        if self.outcome is None:
-            self._client.watch(self._leave)
-            await self._front.shell.wait_async(self)
 
     def _leave(self) -> None:
         if self.outcome is None:
@@ -152,9 +146,7 @@ class Exchange(Call):
         if isinstance(error, Withdrawn):
             return
         response, statuses = self._response, self._front.statuses
-        if (
-            self.task is not None
-        ):  # it gets a turn to stop, so that the answer can say whether it has
+        if self.task is not None:  # a turn to stop, so that the answer can say whether it has
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             await response.quiet()

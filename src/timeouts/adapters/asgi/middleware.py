@@ -15,7 +15,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from timeouts.adapters.asgi.application import Applications, Front, OnExpiry
+from timeouts.adapters.asgi.application import Applications, Front, OnExpiry, checked
 from timeouts.adapters.asgi.client import ASGIApp, Receive, Scope, Send
 from timeouts.adapters.asgi.exchange import Exchange
 from timeouts.adapters.headers import Budgets
@@ -24,7 +24,7 @@ from timeouts.clock import MONOTONIC, Clock
 from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import FIFO, Discipline
 from timeouts.observe import Observer
-from timeouts.options import checked_count, checked_stack
+from timeouts.options import checked_count
 from timeouts.server import Stats
 from timeouts.shell import Shell
 from timeouts.statuses import STATUSES, Statuses
@@ -71,8 +71,10 @@ class Timeouts:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
 
     Cannot do: stop a `def` route, which its framework runs in a thread: the client is answered on
-    time, and the request holds its slot until the thread ends. Stream a request body into the
-    application while it comes. Answer on time while the event loop is blocked.
+    time, and the request holds its slot until the thread ends. (A thread of `asyncio.to_thread` is not
+    noticed: the slot is then free before it ends.) Stream a request body into the application while it
+    comes. Answer on time while the event loop is blocked. Make a cut body visible to an HTTP/1.0
+    client, unless it has a Content-Length, or to one of hypercorn's HTTP/2.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Timeouts:
     ) -> None:
         _check(app, on_expiry, budgets, statuses)
         self.app = app
-        self._routes = Routes(limits, routes, checked_stack)
+        self._routes = Routes(limits, routes, checked)
         self.budgets = budgets
         self.statuses = statuses
         self.stops = on_expiry == "cancel"
@@ -135,6 +137,10 @@ class Timeouts:
     def stats(self) -> Stats:
         """Return the books: how many wait, run and were answered how."""
         return self.server.stats()
+
+    def __repr__(self) -> str:
+        """Show the application and the limits."""
+        return f"<Timeouts of {self.app!r} under {self._routes.default!r}>"
 
 
 def _check(app: object, on_expiry: object, budgets: object, statuses: object) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from timeouts.adapters.asgi.client import Message, Send
+from timeouts.adapters.asgi.client import BadRequest, Client, Message, Send
 from timeouts.errors import TimeoutsError
 from timeouts.http import events
 from timeouts.http.problem import Answer
@@ -102,10 +102,23 @@ class Response:
 
     async def answer(self, answer: Answer, timing: str) -> None:
         """Send a whole answer of ours, in place of the application's."""
+        await self._open(answer, timing)
+        await self.pass_by({"type": BODY, "body": answer.body})
+
+    async def refuse(self, bad: BadRequest, client: Client, timing: str) -> None:
+        """Send the answer to a bad request, and let its client finish before the end of it."""
+        if not bad.lingers:
+            await self.answer(bad.answer, timing)
+            return
+        await self._open(bad.answer, timing)
+        await self.pass_by({"type": BODY, "body": bad.answer.body, "more_body": True})
+        await client.drain()
+        await self.pass_by({"type": BODY, "body": b""})
+
+    async def _open(self, answer: Answer, timing: str) -> None:
         headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
         head = {"type": START, "status": answer.status, "headers": headers}
         await self.pass_by(self._begun(head, timing))
-        await self.pass_by({"type": BODY, "body": answer.body})
 
     async def break_off(self, error: TimeoutsError, statuses: Statuses) -> None:
         """End a response that has begun: by an event, or by leaving it incomplete.

@@ -13,19 +13,22 @@ import asyncio
 import contextlib
 import math
 import os
+import pickle
 import select
 import signal
 import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from timeouts.workers.process import native
-from timeouts.workers.process.frames import NEXT, STOP, Frame, Reader, call_frame, frame
+from timeouts.observe.observer import logger
+from timeouts.workers.process import around, native
+from timeouts.workers.process.frames import LIMITS, NEXT, STOP, Frame, Reader, call_frame, frame
 from timeouts.workers.process.post import Post
 
 if TYPE_CHECKING:
     from timeouts.call import Call
     from timeouts.outcome import Outcome
+    from timeouts.stack import Stack
     from timeouts.workers.process.dumps import Dump, LastWords
     from timeouts.workers.process.nursery import Nursery
 
@@ -51,6 +54,7 @@ class Worker:
         watching: whether the pool's thread reads the channel, rather than a caller.
         between: whether its stream waits to be asked for the next item.
         farewell: set when a call that was asked to stop has ended.
+        limits: those that it was told last.
     """
 
     def __init__(  # noqa: PLR0917 - what belongs to one worker
@@ -61,6 +65,7 @@ class Worker:
         nursery: Nursery,
         words: LastWords,
         dumped: Dump,
+        limits: Stack,
     ) -> None:
         self.number = number
         self.pid = 0
@@ -82,6 +87,7 @@ class Worker:
         self.watched = False
         self.between = False
         self.farewell: asyncio.Event | None = None
+        self.limits: Stack | None = limits
         self.fd = sock.fileno()
         self._calls: list[Call] = []
         self._reader = Reader()
@@ -117,7 +123,21 @@ class Worker:
         """Send the call. Raises OSError if the worker cannot take it."""
         number: Any = call.key
         left, age = call.deadline - call.started, call.started - call.arrived
-        self.send(call_frame(number, left, age, self.post.wrap(call.request)))
+        data = call_frame(number, left, age, self.post.wrap(call.request))
+        if call.around is not None:
+            data = around.sent(number, call.around) + data
+        if call.stack is not self.limits:
+            data = self._told(call.stack) + data
+        self.send(data)
+
+    def _told(self, limits: Stack | None) -> bytes:
+        """Write the frame that puts the worker under other limits, which `remaining()` there obeys."""
+        self.limits = limits
+        try:
+            return frame(LIMITS, 0, pickle.dumps(limits, 5))
+        except Exception:  # noqa: BLE001 - a policy may be a stranger's
+            logger.exception("%r cannot be sent to a worker process", limits)
+            return b""
 
     def ask_on(self, call: Call) -> None:
         """Ask for the next item of the call's stream."""

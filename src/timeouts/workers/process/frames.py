@@ -33,9 +33,11 @@ class Kind(IntEnum):
     VALUE = 6
     ERROR = 7
     ITEM = 8
+    AROUND = 9  # to the worker: what to enter around the handler of the call that follows
+    LIMITS = 10  # to the worker: the limits of the calls that follow
 
 
-CALL, NEXT, STOP, READY, UNFIT, VALUE, ERROR, ITEM = Kind
+CALL, NEXT, STOP, READY, UNFIT, VALUE, ERROR, ITEM, AROUND, LIMITS = Kind
 RETIRE = 0x80
 """Added to the kind of an answer: the worker has had enough and wants to be replaced."""
 

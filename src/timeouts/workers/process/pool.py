@@ -161,13 +161,14 @@ class ProcessPool:
 
     def condemn(self, call: Call) -> None:
         """Have the worker of a call stopped, if it still serves it."""
+        now = self.shell.clock.now()
         with self._lock:
             worker = _serving(call)
             if worker is None:
                 return
             worker.condemned = True
         worker.hang_up()
-        self.staff.post(self.staff.stop, worker)
+        self.staff.post(self.staff.stop, worker, call, now)
 
     def settle_in(self, loop: asyncio.AbstractEventLoop) -> None:
         """Nothing: processes need no loop of the user's."""

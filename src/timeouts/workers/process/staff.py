@@ -49,6 +49,7 @@ class Staff:
     def __init__(self, pool: ProcessPool, charter: Charter) -> None:
         kind = pool.kind
         self._end = threading.Event()
+        self._limits = charter.limits
         self._pool = pool
         self._kind = kind
         self._birth = Birth(
@@ -61,6 +62,7 @@ class Staff:
         )
         self._places = range(pool.slots + kind.spares)
         self._workers: dict[int, Worker | None] = {}
+        self._gone: dict[int, float] = {}  # since when the worker of a place is
         self._failures = 0
         self._resting: set[socket.socket] = set()
         self._closing = False
@@ -109,12 +111,12 @@ class Staff:
             worker.watched = True
             self._thread.loop.add_reader(worker.fd, self._hear, worker)
 
-    def stop(self, worker: Worker) -> None:
-        """Stop a worker, whatever it takes."""
+    def stop(self, worker: Worker, culprit: Call | None = None, since: float = 0.0) -> None:
+        """Stop a worker, whatever it takes; because of a call, if that was decided at an instant."""
         if not worker.stopping and not worker.gone:
             worker.stopping = True
             self._unwatch(worker)
-            self._do(self._stop(worker))
+            self._do(self._stop(worker, culprit, since))
 
     def retire(self, worker: Worker) -> None:
         """Let a worker go that is between jobs."""
@@ -175,6 +177,8 @@ class Staff:
         else:
             self._failures = 0
             self._pool.admit(worker)
+            if place in self._gone:
+                self._pool.shell.respawned(place, worker.pid, self._gone.pop(place))
 
     async def _hire(self, place: int) -> Worker:
         limit = self._kind.startup_timeout
@@ -250,7 +254,8 @@ class Staff:
             ours.enter_context(sock)
             theirs.enter_context(other)
             outgoing, incoming = _two_files(theirs)
-            worker = Worker(place, sock, Post(*_copies(outgoing, incoming)), nursery, words, dump)
+            post = Post(*_copies(outgoing, incoming))
+            worker = Worker(place, sock, post, nursery, words, dump, self._limits)
             ours.pop_all()
             ours.callback(sock.close)
             ours.callback(worker.close)
@@ -316,10 +321,12 @@ class Staff:
 
     # Letting go.
 
-    async def _stop(self, worker: Worker) -> None:
+    async def _stop(self, worker: Worker, culprit: Call | None, since: float) -> None:
         call = worker.call
         await self._kind.ladder.climb(worker, worker.dumped)
         await self._bury(worker)
+        if culprit is not None:
+            self._pool.shell.killed(culprit, worker.pid, worker.cause, since)
         if call is not None:
             stacks = worker.dumped.text()
             logger.log(
@@ -381,6 +388,7 @@ class Staff:
     def _replace(self, worker: Worker) -> None:
         if self._workers.get(worker.number) is worker:
             del self._workers[worker.number]
+            self._gone[worker.number] = self._pool.shell.clock.now()
             self._fill()
 
     def _unwatch(self, worker: Worker) -> None:

@@ -30,15 +30,18 @@ from timeouts.errors import ExecutionTimeoutError
 from timeouts.handler import handler_of
 from timeouts.job import DONE, RUNNING, Job
 from timeouts.soft import SoftTimeout
-from timeouts.workers.process import answers, birth, charter, native
+from timeouts.stack import Stack
+from timeouts.workers.process import answers, around, birth, charter, native
 from timeouts.workers.process.birth import Birth
 from timeouts.workers.process.charter import Charter
 from timeouts.workers.process.frames import (
+    AROUND,
     CALL,
     CALL_TIMES,
     CALL_TIMES_SIZE,
     ERROR,
     ITEM,
+    LIMITS,
     NEXT,
     READY,
     RETIRE,
@@ -174,18 +177,27 @@ class Worker:
         self._told = told
         self._handler = told.handler
         self._is_stream = handler_of(told.handler).is_stream
-        self._soft = any(getattr(p, "soft", math.inf) < math.inf for p in told.limits.policies)
+        self._obey(told.limits)
         self._max_jobs = born.max_jobs
         self._max_memory = born.max_memory
         self._jobs = 0
         self._reader = Reader()
         self._frames: list[Frame] = []
+        self._leave: Callable[[], None] | None = None
+
+    def _obey(self, limits: Stack) -> None:
+        self._told = self._told._replace(limits=limits)
+        self._soft = any(getattr(p, "soft", math.inf) < math.inf for p in limits.policies)
 
     def serve(self) -> None:
         """Answer calls until the channel is closed."""
         while (asked := self._receive()) is not None:
             kind, number, body = asked
-            if kind == CALL:
+            if kind == AROUND:
+                self._leave = around.enter(body)
+            elif kind == LIMITS:
+                self._obey(pickle.loads(body))  # noqa: S301 - the server wrote it
+            elif kind == CALL:
                 kind, body = self._answer(number, body)
                 self._sock.sendall(frame(kind | self._weary(), number, body))
                 _flush()
@@ -220,6 +232,9 @@ class Worker:
         finally:
             SERVING.reset(token)
             served.phase = DONE  # for what outlives the call and still looks at it
+            if self._leave is not None:
+                self._leave()
+                self._leave = None
 
     def _run(
         self, number: int, served: Served, function: Callable[..., Any], args: Any, kwargs: Any
