@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 import pytest
-from starlette.middleware.base import BaseHTTPMiddleware
 
 from tests.adapters.asgi_harness import (
     EVENTS,
@@ -268,15 +267,15 @@ def test_any_other_body_stays_incomplete(headers: Any, begun: list[bytes]) -> No
 
 
 def test_an_incomplete_body_stays_so_through_a_middleware_that_ends_what_returns() -> None:
-    """Starlette's BaseHTTPMiddleware completes any response whose application has just returned."""
-
     async def main() -> None:
-        async def dispatch(request: Any, call_next: Any) -> Any:
-            return await call_next(request)
-
         app = Served(start(), part(b"a"), 60)
         within = Timeouts(app, IdleTimeout(2), clock=VirtualLoop.running().clock)
-        wire = await Wire(query_string=b"").serve(BaseHTTPMiddleware(within, dispatch))  # type: ignore[arg-type]
+
+        async def ending(scope: Any, receive: Any, send: Any) -> None:
+            await within(scope, receive, send)
+            await send(part(b"", more=False))
+
+        wire = await Wire().serve(ending)
         assert (wire.body, wire.complete, wire.ended) == (b"a", False, 2)
 
     run_virtual(main())

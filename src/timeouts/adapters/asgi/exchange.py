@@ -189,7 +189,9 @@ class Exchange(Call):
             else:
                 await response.pass_on(message, self._timing)
         elif kind != BODY or message.get("body") or not message.get("more_body", False):
-            await self._send_item(message)  # but an empty chunk is no item
+            await self._send_item(message)
+        elif not response.held:  # an empty chunk is no item, and brings out no head
+            await response.pass_by(message)
 
     async def _send_item(self, message: Message) -> None:
         shell = self._front.shell

@@ -68,6 +68,11 @@ class Response:
         self._trailers = head.get("trailers", False)
         self._head = head
 
+    @property
+    def held(self) -> bool:
+        """Whether the head is held back."""
+        return self._head is not None
+
     def is_last(self, part: Message) -> bool:
         """Tell whether a part of the response completes it."""
         kind = part["type"]
