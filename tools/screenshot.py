@@ -1,3 +1,4 @@
+# ruff: noqa: INP001
 """Take the pictures of the live page in `docs/images/`: `python tools/screenshot.py`.
 
 It serves a handler that is quick, slow or hung, asks it more than it can do for some seconds, and has
@@ -37,7 +38,10 @@ capacity = 24
 """
 SECONDS = 14.0
 SIZE: ViewportSize = {"width": 1280, "height": 920}
-SCHEMES: dict[Literal["light", "dark"], str] = {"light": "live-page.png", "dark": "live-page-dark.png"}
+SCHEMES: dict[Literal["light", "dark"], str] = {
+    "light": "live-page.png",
+    "dark": "live-page-dark.png",
+}
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
 
@@ -57,8 +61,7 @@ def served() -> Iterator[str]:
 
 
 def _address(server: subprocess.Popen[str]) -> str:
-    assert server.stderr is not None
-    for line in server.stderr:
+    for line in server.stderr or ():
         if found := re.search(r"serving (http://[^/]+)", line):
             return found[1]
     raise RuntimeError("the server has ended")
@@ -66,7 +69,8 @@ def _address(server: subprocess.Popen[str]) -> str:
 
 async def load(client: httpx.AsyncClient, seconds: float) -> None:
     """Ask for more than the server can do: waves of jobs, now and then one that hangs."""
-    chance, ends = random.Random(7), time.monotonic() + seconds
+    ends = time.monotonic() + seconds
+    chance = random.Random(7)  # noqa: S311 - a load, not secrets
     async with asyncio.TaskGroup() as group:
         while time.monotonic() < ends:
             wave = 1.6 if time.monotonic() % 5 < 2 else 0.8
@@ -87,11 +91,16 @@ async def _ask(client: httpx.AsyncClient, work: float, patience: float) -> None:
 async def shoot(address: str) -> None:
     """Look at the page while it is under load, in light and in dark."""
     limits = httpx.Limits(max_connections=None)
-    async with async_playwright() as tools, httpx.AsyncClient(base_url=address, limits=limits) as client:
+    async with (
+        async_playwright() as tools,
+        httpx.AsyncClient(base_url=address, limits=limits) as client,
+    ):
         browser = await tools.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         pages = []
         for scheme, name in SCHEMES.items():
-            page = await browser.new_page(viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5)
+            page = await browser.new_page(
+                viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5
+            )
             await page.goto(address)
             pages.append((name, page))
         async with asyncio.TaskGroup() as group:

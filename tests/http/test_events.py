@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeouts import STATUSES, IdleTimeout, IdleTimeoutError
-from timeouts.http.events import TAIL, error_event, event, is_between
+from timeouts.http.events import TAIL, error_event, event, takes_one_more
 from timeouts.http.problem import details
 
 
@@ -32,6 +32,8 @@ def parse(stream: bytes) -> list[tuple[str, str]]:
             data.append(value.removeprefix(" "))
     return told
 
+
+EVENTS = [("content-type", "text/event-stream; charset=utf-8")]
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -67,13 +69,30 @@ STREAMS = st.lists(
 @given(STREAMS)
 def test_an_event_is_only_added_where_it_is_one_of_its_own(stream: bytes) -> None:
     """What was there before is read as it would have been, and the new one as itself."""
-    if is_between(stream[-TAIL:]):
+    if takes_one_more(EVENTS, stream[-TAIL:]):
         assert parse(stream + event(1, "error")) == [*parse(stream), ("error", "1")]
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r", b"\r\n"])
 def test_between_two_events_one_can_be_added(ending: bytes) -> None:
-    assert is_between(b"")
-    assert is_between((b"data: a" + 2 * ending)[-TAIL:])
-    assert not is_between((b"data: a" + ending)[-TAIL:])
-    assert not is_between(b"data")
+    assert takes_one_more(EVENTS, b"")
+    assert takes_one_more(EVENTS, (b"data: a" + 2 * ending)[-TAIL:])
+    assert not takes_one_more(EVENTS, (b"data: a" + ending)[-TAIL:])
+    assert not takes_one_more(EVENTS, b"data")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("content-type", "text/plain")],
+        [],
+        [*EVENTS, ("Content-Encoding", "gzip")],
+        [*EVENTS, ("Content-Length", "100")],
+    ],
+)
+def test_what_is_no_plain_stream_of_events_takes_none(headers: list[tuple[str, str]]) -> None:
+    assert not takes_one_more(headers, b"")
+
+
+def test_the_type_is_read_in_any_case() -> None:
+    assert takes_one_more([("Content-Type", "TEXT/Event-Stream")], b"data: x\n\n")

@@ -92,11 +92,14 @@ def test_a_worker_that_dies_by_itself_was_not_killed(server: Server, seen: Seen)
     assert seen.wait_for(Killed).pid == respawned.pid
 
 
-def test_the_first_workers_replace_nobody(server: Server, seen: Seen) -> None:
+def test_the_first_workers_replace_nobody(
+    server: Server, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
     """To start is not to start again."""
     server.call(os.getpid)
     seen.wait_for(Answered)
     assert "Respawned" not in seen.kinds()
+    assert [*caplog.get_records("setup"), *caplog.records] == []
 
 
 def test_a_worker_that_has_had_enough_is_replaced_and_not_killed(seen: Seen) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observe.traffic import Request, play, requests
-from timeouts import ExecutionTimeout, GatewayTimeout, Observer, QueueTimeout, Server
+from timeouts import ExecutionTimeout, GatewayTimeout, Observer, Policy, QueueTimeout, Server
 from timeouts.call import Call
 from timeouts.errors import WorkerLost
 from timeouts.job import Job
@@ -226,12 +226,24 @@ def test_a_timeout_of_another_server_is_the_handlers_own_failure() -> None:
     observer, registry = metrics()
     job = Job(1)
     job.arrived, job.started, job.stack = 0.0, 1.0, GatewayTimeout(60) | ExecutionTimeout(10)
-    elsewhere = ExecutionTimeout(2)
+    elsewhere = ExecutionTimeout(5, soft=2)
     error = elsewhere.error(policy=elsewhere, limit=2.0, started=True, work="killed")
     observer.answered(job, Outcome(error=error), 3.0)
     scrape = Scrape(registry)
     assert scrape.sum("jobs_total", outcome="failed", policy="none", work="done") == 1
     assert scrape.sum("service_seconds_count", expired="false") == 1
+
+
+def test_a_policy_that_fails_is_no_limit_that_passed() -> None:
+    """It is named, but it cut nothing short at an instant: it has none."""
+
+    class Broken(Policy):
+        def deadline(self, job: Job) -> float:
+            raise LookupError("a policy's own bug")
+
+    scrape = seen(Request(), limits=Broken())
+    assert scrape.sum("jobs_total", outcome="policy_failed", policy="Broken") == 1
+    assert scrape.sum("lateness_seconds_count") == scrape.sum("sojourn_seconds_count") == 0
 
 
 def test_kills_and_respawns() -> None:

@@ -159,10 +159,13 @@ class Nginx:
         self._log = folder / "access.log"
         client.base_url = f"http://127.0.0.1:{port}"
 
-    def told(self) -> list[tuple[int, str]]:
-        """Return status and the upstream's `Server-Timing` ("-" for none) of each request so far."""
-        lines = self._log.read_text("utf-8").splitlines()
-        return [(int(line[:3]), json.loads(line[4:])) for line in lines]
+    def has_told(self, status: int, timing: str) -> bool:
+        """Wait until nginx's log has a request with this status and `Server-Timing` ("-" for none).
+
+        nginx writes a line only after it has answered.
+        """
+        line = f"{status} {json.dumps(timing)}"
+        return bool(until(lambda: line in self._log.read_text("utf-8").splitlines(), line))
 
     def post(self, path: str, **body: Any) -> httpx.Response:
         """Post a JSON object."""

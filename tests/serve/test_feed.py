@@ -54,8 +54,10 @@ class House:
         return wire
 
     async def end(self) -> None:
-        """Close the server; all tasks end by that."""
+        """Close the server and leave."""
         await self.server.aclose()
+        for task in self.tasks:
+            task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
@@ -173,7 +175,7 @@ def test_events_end_with_the_last_job_of_a_drain() -> None:
         await house.server.adrain(30)
         drained = VirtualLoop.running().time()
         assert drained == pytest.approx(4)
-        await asyncio.gather(*house.tasks)
+        await asyncio.sleep(2 * INTERVAL)
         assert wire.complete
         assert wire.ended is not None
         assert drained <= wire.ended <= drained + 2 * INTERVAL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import resource
 import socket
@@ -130,7 +129,7 @@ def idle(server: Running) -> bool:
 def holdings(server: Running) -> tuple[int, int]:
     """Return how many files and tasks the server holds, this very question included."""
     tasks = server.post("/census").json()
-    return len(os.listdir(f"/proc/{server.process.pid}/fd")), tasks
+    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())), tasks
 
 
 def memory(server: Running) -> int:
@@ -178,8 +177,9 @@ CHECKS: list[Any] = [
 def test_it_does_what_its_own_document_says(server: Running) -> None:
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     tried = 0
-    for found in schema.get_all_operations():
-        operation: Any = found.ok()
+    operations: list[Any] = list(schema.get_all_operations())
+    for found in operations:
+        operation = found.ok()
 
         @settings(
             max_examples=30,
@@ -239,7 +239,9 @@ GARBAGE: dict[str, bytes] = {
     "deep JSON": request(b"[" * 50_000),
     "large numbers": request(b'{"item":{"name":"a","sizes":[1' + b"0" * 5000 + b"]}}"),
     "many faults": request(
-        b"{" + b",".join(b'"%d":0' % n for n in range(5000)) + b"}", "/predict", b"Connection: close"
+        b"{" + b",".join(b'"%d":0' % n for n in range(5000)) + b"}",
+        "/predict",
+        b"Connection: close",
     ),
     "text that is no UTF-8": request(b'{"item":{"name":"\xff\xfe"}}'),
     "lone surrogates": request(b'{"item":{"name":"\\ud800"}}'),
@@ -259,32 +261,33 @@ def test_garbage_is_refused_or_closed_and_never_a_500(sent: bytes, server: Runni
     with connect(server) as client:
         with suppress(ConnectionError):
             client.sendall(sent)
-            client.shutdown(socket.SHUT_WR)
         got = answer(client)
     assert status(got) < 500, got
     assert b"Traceback" not in got
     assert b"HTTP/1.1 5" not in got
 
 
+def mutated(luck: random.Random, sent: bytes) -> bytes:
+    """Change, remove or insert some bytes."""
+    for _ in range(luck.randint(1, 4)):
+        at = luck.randrange(len(sent))
+        kept = at + luck.choice([0, 1, luck.randint(1, 9)])
+        sent = sent[:at] + luck.randbytes(luck.choice([0, 1, 3])) + sent[kept:]
+    return sent
+
+
 def test_mutated_requests_are_never_a_500(server: Running) -> None:
     luck = random.Random(7)
-    for _ in range(300):
-        sent = bytearray(request(GOOD, "/predict", b"Connection: close"))
-        for _ in range(luck.randint(1, 4)):
-            place = luck.randrange(len(sent))
-            luck.choice(
-                [
-                    lambda s, p: s.__setitem__(p, luck.randrange(256)),
-                    lambda s, p: s.__delitem__(slice(p, p + luck.randint(1, 9))),
-                    lambda s, p: s.__setitem__(slice(p, p), luck.randbytes(3)),
-                ]
-            )(sent, min(place, len(sent) - 1))
-        with connect(server) as client:
-            with suppress(ConnectionError):
-                client.sendall(sent)
-                client.shutdown(socket.SHUT_WR)
-            got = answer(client)
-        assert b"HTTP/1.1 5" not in got, (bytes(sent), got)
+    good = request(GOOD, "/predict", b"Connection: close")
+    requests = [mutated(luck, good) for _ in range(400)]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in requests]
+        for client, sent in zip(clients, requests, strict=True):
+            client.sendall(sent)
+        answers = [answer(client) for client in clients]
+    for sent, got in zip(requests, answers, strict=True):
+        assert b"HTTP/1.1 5" not in got, (sent, got)
+    assert {status(got) for got in answers} >= {200, 400, 422}
 
 
 def test_a_head_without_end_is_cut_off(server: Running) -> None:
@@ -343,10 +346,11 @@ def test_who_says_nothing_or_half_of_it_is_let_go(sent: bytes, server: Running) 
 def test_a_head_byte_by_byte_is_let_go_too(server: Running) -> None:
     with connect(server) as client:
         began = time.monotonic()
-        with pytest.raises(ConnectionError):
-            for byte in request() * 1000:
+        with suppress(ConnectionError):
+            for byte in request():
                 client.sendall(bytes([byte]))
                 time.sleep(0.05)
+            pytest.fail("a head may take for ever")
         assert time.monotonic() - began < 8
 
 

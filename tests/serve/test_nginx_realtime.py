@@ -143,7 +143,7 @@ def test_the_504_of_the_server_comes_before_the_one_of_nginx(front: Nginx) -> No
     assert answer.headers["server-timing"].startswith("queue;dur=")
     assert (answer.json()["policy"], answer.json()["started"]) == ("GatewayTimeout(1)", True)
     assert answer.elapsed.total_seconds() < seconds("proxy_read_timeout")
-    assert (504, answer.headers["server-timing"]) in front.told()
+    assert front.has_told(504, answer.headers["server-timing"])
 
 
 def test_a_budget_passes(front: Nginx) -> None:
@@ -164,7 +164,7 @@ def test_a_disconnect_stops_what_runs(front: Nginx, server: Served, tmp_path: Pa
     until(lambda: is_gone(pid), "the worker is stopped")
     assert server.outcomes("/patient", "withdrawn") == before + 1
     assert front.post("/patient").status_code == 200
-    assert (499, "-") in front.told()
+    assert front.has_told(499, "-")
 
 
 def test_a_disconnect_takes_a_waiting_job_out(front: Nginx, server: Served, tmp_path: Path) -> None:
@@ -237,7 +237,8 @@ def test_the_wrong_way_round(
     withdrawn = server.outcomes("/patient", "withdrawn")
     with hasty(tmp_path / "hasty", server, retried) as front:
         answer = front.post("/patient", seconds=LONG, mark=str(mark))
-        assert (answer.status_code, front.told()) == (504, [(504, "-")])
+        assert answer.status_code == 504
+        assert front.has_told(504, "-")
     assert answer.headers["content-type"] == "text/html"
     assert "server-timing" not in answer.headers
     until(lambda: is_gone(started(mark)), "the worker is stopped")

@@ -144,7 +144,9 @@ def blank(seen: Seen) -> bool:
 
 def test_without_a_page_there_is_none(tmp_path: Path) -> None:
     with serving(tmp_path, "model:predict", "--workers", "thread", "--no-page") as server:
-        assert [server.get(path).status_code for path in ("/", "/events", "/page/page.js")] == [404] * 3
+        assert [server.get(path).status_code for path in ("/", "/events", "/page/page.js")] == [
+            404
+        ] * 3
         assert server.get("/stats").status_code == 200
 
 
@@ -216,7 +218,6 @@ def test_a_thousand_jobs_a_second_leave_the_page_responsive(seen: Seen, tmp_path
             drawn = [int(seen.page.evaluate(_FRAMES)) for _ in range(3)]
             sent = sending.result(PATIENCE)
         assert min(drawn) >= 2, drawn
-        print(drawn, sent)
         eventually(lambda: seen.counts() == {"completed": sent}, lambda: (seen.counts(), sent))
         assert 20 <= int(seen.page.evaluate(f"{CANVAS}.dataset.bars")) <= 4000
         assert seen.complaints == []

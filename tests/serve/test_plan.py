@@ -17,15 +17,20 @@ from timeouts import (
     FirstItemTimeout,
     GatewayTimeout,
     IdleTimeout,
+    Job,
+    Policy,
     ProcessWorkers,
     QueueTimeout,
     Stack,
     TaskWorkers,
     guard,
+    policy,
 )
 from timeouts.errors import QueueFull, QueueTimeoutError
 from timeouts.serve.limits import DEFAULT_LIMIT
 from timeouts.serve.plan import Plan, plan
+
+pytestmark = pytest.mark.filterwarnings("ignore::timeouts.stack.UselessPolicyWarning")
 
 KINDS = {"gateway": GatewayTimeout, "queue": QueueTimeout, "execution": ExecutionTimeout}
 FILE, ROUTE = "[timeouts]", '[routes."/predict".timeouts]'
@@ -145,13 +150,22 @@ def test_none_means_none() -> None:
     assert limits("stream", "[timeouts]\nidle = 'None'") == {}
 
 
-def test_several_policies_of_a_kind_stay_or_go_together(module: ModuleType) -> None:
-    module.__dict__["coded"] = guard(Stack(ExecutionTimeout(1), ExecutionTimeout(2)))(predict)
-    (served,) = planned("coded").routes
-    assert served.limits == Stack(ExecutionTimeout(1), ExecutionTimeout(2))
-    assert limits("coded", execution_timeout="3") == {
-        ExecutionTimeout: (ExecutionTimeout(3), "--execution-timeout")
-    }
+@policy
+class Patience(Policy):
+    """A rule of the user's own."""
+
+    patience: float
+
+    def deadline(self, job: Job) -> float:
+        return job.arrived + self.patience
+
+
+def test_a_policy_of_the_user_s_own_stays_and_is_the_innermost(module: ModuleType) -> None:
+    stack = Stack(Patience(1), ExecutionTimeout(3))
+    module.__dict__["coded"] = guard(stack)(predict)
+    (served,) = planned("coded", queue_timeout="5").routes
+    assert served.limits == Stack(QueueTimeout(5), ExecutionTimeout(3), Patience(1))
+    assert limits("coded", execution_timeout="none").keys() == {Patience}
 
 
 def test_the_order_is_that_of_the_intervals_whoever_says_it_when() -> None:
@@ -214,24 +228,54 @@ def test_another_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "flags", "said"),
     [
-        ("predict", "[timeouts]\nqueue = -1", {}, "timeouts.toml [timeouts] queue: timeout must"),
-        ("predict", "[timeouts]\nqueeue = 1", {}, "timeouts.toml [timeouts]: 'queeue' is no policy"),
-        ("predict", "[timeouts]\ngateway = { timout = 1 }", {}, "timeouts.toml [timeouts] gateway:"),
+        (
+            "predict",
+            "[timeouts]\nqueue = -1",
+            {},
+            "timeouts.toml [timeouts]: QueueTimeout: timeout must",
+        ),
+        (
+            "predict",
+            "[timeouts]\nqueeue = 1",
+            {},
+            "timeouts.toml [timeouts]: 'queeue' is no policy",
+        ),
+        (
+            "predict",
+            "[timeouts]\ngateway = { timout = 1 }",
+            {},
+            "timeouts.toml [timeouts]: GatewayTimeout",
+        ),
         ("predict", "[timeouts]\nidle = 1", {}, "timeouts.toml [timeouts]: IdleTimeout(1) bounds"),
-        ("predict", ROUTE + "\nqueue = true", {}, f"timeouts.toml {ROUTE} queue: "),
-        ("predict", "", {"queue_timeout": "x"}, "--queue-timeout: timeout must be a duration"),
+        ("predict", ROUTE + "\nqueue = true", {}, f"timeouts.toml {ROUTE}: QueueTimeout: "),
+        ("predict", "", {"queue_timeout": "x"}, "--queue-timeout: QueueTimeout: timeout must be"),
         ("predict", "", {"execution_timeout": "3", "reserve": "1"}, "--reserve is held back from"),
         ("predict", "", {"gateway_timeout": "3", "reserve": "4"}, "--reserve: "),
         ("predict", "", {"port": 65536}, "--port: port must be at most 65535; got 65536"),
         ("predict", "", {"port": -1}, "--port: port must be at least 0"),
         ("predict", "[serve]\nport = -1", {}, "timeouts.toml [serve]: port must be at least 0"),
         ("predict", "[serve]\nmax_body = -1", {}, "timeouts.toml [serve]: max_body must be"),
-        ("predict", "[serve]\nbody_timeout = 'x'", {}, "timeouts.toml [serve]: body_timeout must be"),
-        ("predict", "[serve]\nwrite_timeout = 0", {}, "timeouts.toml [serve]: write_timeout must be"),
+        (
+            "predict",
+            "[serve]\nbody_timeout = 'x'",
+            {},
+            "timeouts.toml [serve]: body_timeout must be",
+        ),
+        (
+            "predict",
+            "[serve]\nwrite_timeout = 0",
+            {},
+            "timeouts.toml [serve]: write_timeout must be",
+        ),
         ("predict", "", {"drain_timeout": "0"}, "--drain-timeout: drain_timeout must be"),
         ("predict", "", {"slots": 0}, "--slots: slots must be at least 1; got 0"),
         ("predict", "[serve]\ncapacity = -1", {}, "timeouts.toml [serve]: capacity must be at"),
-        ("predict", '[routes."/predict"]\nslots = 0', {}, 'timeouts.toml [routes."/predict"]: slots'),
+        (
+            "predict",
+            '[routes."/predict"]\nslots = 0',
+            {},
+            'timeouts.toml [routes."/predict"]: slots',
+        ),
         ("predict", "", {"workers": "ray"}, "--workers: workers must be 'task' or"),
         ("predict", "", {"workers": "task"}, "--workers: task workers run async def"),
         ("apredict", "", {"workers": "process"}, "--workers: process workers run def"),
@@ -242,14 +286,29 @@ def test_another_file(tmp_path: Path) -> None:
             "timeouts.toml [timeouts]: ExecutionTimeout(2, soft=1) has a soft limit",
         ),
         ("predict", "[serve]\nbudgets = ['x']", {}, "timeouts.toml [serve] budgets: "),
-        ("predict", "[serve.statuses]\nlate = 504", {}, "timeouts.toml [serve] statuses: 'late' is no"),
+        (
+            "predict",
+            "[serve.statuses]\nlate = 504",
+            {},
+            "timeouts.toml [serve] statuses: 'late' is no",
+        ),
         ("predict", "[serve.statuses]\nqueue_full = 200", {}, "queue_full must be from 400 to 599"),
         ("predict", "[routes.'/live']\nhandler = 'a_model:predict'", {}, "got '/live'"),
         ("predict", "[routes.'/page/x']\nhandler = 'a_model:predict'", {}, "got '/page/x'"),
         ("predict", "[routes.'/a{b}']\nhandler = 'a_model:predict'", {}, "got '/a{b}'"),
         ("predict", "[routes.'a']\nhandler = 'a_model:predict'", {}, "got 'a'"),
-        ("predict", "[routes.'/a']\nslots = 1", {}, 'timeouts.toml [routes."/a"]: handler is missing'),
-        ("predict", "[routes.'/predict']\nhandler = 'a:b'", {}, "is the command line's; leave it out"),
+        (
+            "predict",
+            "[routes.'/a']\nslots = 1",
+            {},
+            'timeouts.toml [routes."/a"]: handler is missing',
+        ),
+        (
+            "predict",
+            "[routes.'/predict']\nhandler = 'a:b'",
+            {},
+            "is the command line's; leave it out",
+        ),
         ("predict", "[routes.'/a']\nhandler = 'a_model:none'", {}, "a_model has no 'none'"),
         ("starred", "", {}, "a_model:starred takes *args"),
     ],

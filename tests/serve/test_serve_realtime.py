@@ -6,7 +6,6 @@ import io
 import json
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.serve.served import Running, alive, eventually, gone, refused, serving, starting
+from tests.serve.served import Running, eventually, gone, refused, serving, starting
 
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(120)]
 
@@ -54,7 +53,11 @@ def test_a_hung_predict_is_told_on_time_and_the_next_job_is_served(
     flags = ("--workers", workers, "--slots", "2", "--execution-timeout", "0.5")
     with serving(tmp_path, name, *flags) as server:
         began = time.monotonic()
-        got = server.post(x=5 if workers == "thread" else 60) if workers != "task" else server.post(x=60, polite=True)
+        got = (
+            server.post(x=5 if workers == "thread" else 60)
+            if workers != "task"
+            else server.post(x=60, polite=True)
+        )
         assert time.monotonic() - began < 0.5 + LATE
         assert got.status_code == 504
         assert got.headers["content-type"] == "application/problem+json"
@@ -173,7 +176,9 @@ def test_arrays_there_and_back(tmp_path: Path) -> None:
         got = client.post("/predict", content=file.getvalue(), headers=headers)
         assert got.headers["content-type"] == "application/x-npy"
         assert (np.load(io.BytesIO(got.content)) == array * 2).all()
-        lists = client.post("/predict", content=file.getvalue(), headers=headers | {"accept": "*/*"})
+        lists = client.post(
+            "/predict", content=file.getvalue(), headers=headers | {"accept": "*/*"}
+        )
         assert lists.json() == (array * 2).tolist()
         assert client.post("/predict", json={"x": [1, 2]}).json() == [2, 4]
 
@@ -369,7 +374,9 @@ def test_what_makes_no_sense_is_refused_in_a_clear_line(
 def test_a_port_that_is_taken_is_said_in_a_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, output = refused(tmp_path, "model:predict", "--workers", "process", "--port", str(port))
+        code, output = refused(
+            tmp_path, "model:predict", "--workers", "process", "--port", str(port)
+        )
     assert code != 0
     assert "address already in use" in output
     assert "Traceback" not in output
@@ -398,8 +405,8 @@ def test_who_sets_no_limit_has_the_default_ones(tmp_path: Path) -> None:
         assert server.get("/ready").status_code == 200
         assert "http://127.0.0.1:" in server.url
     from timeouts import GatewayTimeout
-    from timeouts.serve.limits import policies
     from timeouts.handler import handler_of
+    from timeouts.serve.limits import policies
 
     ((policy, source),) = policies(handler_of(lambda: None), (), ())
     assert (policy, source) == (GatewayTimeout(30), "default")

@@ -115,7 +115,9 @@ def test_modules_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "model_that_fails.py").write_text("1 / 0")
     monkeypatch.chdir(tmp_path)
     assert target("model_of_here:predict").function() == 1
-    with pytest.raises(ValueError, match="model_of_parts cannot be imported: No module named 'no_such_part'"):
+    with pytest.raises(
+        ValueError, match="model_of_parts cannot be imported: No module named 'no_such_part'"
+    ):
         target("model_of_parts:predict")
     with pytest.raises(ZeroDivisionError):
         target("model_that_fails:predict")

@@ -7,6 +7,7 @@ Law: an expiry never looks like a normal end. It is told by an `error` event wit
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from timeouts.errors import TimeoutsError
@@ -16,7 +17,7 @@ from timeouts.statuses import Statuses
 MEDIA_TYPE = "text/event-stream"
 _BLANK_LINES = (b"\n\n", b"\r\r", b"\r\n\r\n")
 TAIL = 4
-"""How many of the last bytes of a stream `is_between` wants to see."""
+"""How many of the last bytes of a stream `takes_one_more` wants to see."""
 
 
 def event(data: Any, name: str | None = None) -> bytes:
@@ -30,6 +31,15 @@ def error_event(error: TimeoutsError, statuses: Statuses) -> bytes:
     return event(details(error, statuses), "error")
 
 
-def is_between(tail: bytes) -> bool:
-    """Tell whether a stream with these last bytes is between two events, or at its beginning."""
-    return not tail or tail.endswith(_BLANK_LINES)
+def takes_one_more(headers: Iterable[tuple[str, str]], tail: bytes) -> bool:
+    """Tell whether an event can be added to a body.
+
+    Args:
+        headers: the body's; one that is compressed or counted takes nothing more.
+        tail: its last bytes so far: it must be between two events, or at its beginning.
+    """
+    if tail and not tail.endswith(_BLANK_LINES):
+        return False
+    said = {name.lower(): value.lower() for name, value in headers}
+    plain = "content-encoding" not in said and "content-length" not in said
+    return plain and said.get("content-type", "").startswith(MEDIA_TYPE)

@@ -37,7 +37,7 @@ def expiry(job: Job, outcome: Outcome) -> TimeoutsError | None:
     error = job.error
     if error is None:
         return None if outcome.error is None else _soft_expiry(job, outcome.error)
-    return None if error.policy is None or False else error
+    return None if error.policy is None or isinstance(error, PolicyFailed) else error
 
 
 def policy_name(job: Job, outcome: Outcome) -> str:

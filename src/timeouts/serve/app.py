@@ -19,15 +19,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from timeouts.adapters.asgi.client import ASGIApp, Receive, Scope, Send
 from timeouts.http.problem import Answer, phrase, plain_problem
 from timeouts.serve import health, openapi
 from timeouts.serve.gateway import Gateway
 from timeouts.serve.payload import JSON, as_json
 
 
-def application(gateway: Gateway, registry: CollectorRegistry, *routes: BaseRoute) -> Starlette:
-    """Return the application of a gateway; its workers start and end with its lifespan."""
+def application(gateway: Gateway, registry: CollectorRegistry, *routes: BaseRoute) -> ASGIApp:
+    """Return the application of a gateway; its workers start and end with its lifespan.
 
+    Requests for a handler go to its endpoint directly: Starlette's layers would cost more than the core.
+    """
+    endpoints, rest = gateway.endpoints, _rest(gateway, registry, *routes)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (rest if endpoint is None else endpoint)(scope, receive, send)
+
+    return app
+
+
+def _rest(gateway: Gateway, registry: CollectorRegistry, *routes: BaseRoute) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         gateway.open()
@@ -40,7 +53,6 @@ def application(gateway: Gateway, registry: CollectorRegistry, *routes: BaseRout
     app = Starlette(
         lifespan=lifespan,
         routes=[
-            *(Route(path, endpoint) for path, endpoint in gateway.endpoints.items()),
             Route("/live", looks.live),
             Route("/ready", looks.ready),
             Route("/stats", looks.stats),

@@ -60,7 +60,7 @@ class Endpoint:
         try:
             call = await self._read(scope, client, seen)
         except BadRequest as bad:
-            await response.answer(bad.answer, no_job(seen, clock.now()))
+            await response.refuse(bad, client, no_job(seen, clock.now()))
         except ClientGone:
             pass
         except Exception:  # noqa: BLE001 - a validator of the user's, or what cannot be sent to a worker

@@ -14,7 +14,6 @@ from timeouts.serve.endpoint import Endpoint
 from timeouts.serve.plan import Plan, Served
 from timeouts.server import Server
 
-
 ENDING = 2.0  # seconds for what is stopped to end; a task that blocks its loop will not
 
 

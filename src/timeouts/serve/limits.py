@@ -33,8 +33,8 @@ class Chosen(NamedTuple):
     source: str
 
 
-Said = dict[type, list[Chosen]]
-"""What has been said of each kind of policy; an empty list says that there is to be none."""
+Said = dict[type, Chosen | None]
+"""What has been said of each kind of policy; None says that there is to be none."""
 
 
 @contextmanager
@@ -63,15 +63,13 @@ def policies(
     Raises:
         ValueError: something makes no sense; the message says what, and from where.
     """
-    said: Said = {}
-    for policy in code:
-        said.setdefault(type(policy), []).append(Chosen(policy, "code"))
+    said: Said = {type(policy): Chosen(policy, "code") for policy in code}
     for table, source in tables:
         said |= {_kind(name, source): _read(name, value, source) for name, value in table.items()}
     _add_defaults(said, handler)
     if reserve is not None:
         _hold_back(said, reserve)
-    chosen = [one for some in said.values() for one in some]
+    chosen = [one for one in said.values() if one is not None]
     return tuple(sorted(chosen, key=lambda one: _RANK.get(type(one.value), len(_RANK))))
 
 
@@ -81,12 +79,12 @@ def _kind(name: str, source: str) -> type[Any]:
     return KINDS[name]
 
 
-def _read(name: str, value: Any, source: str) -> list[Chosen]:
+def _read(name: str, value: Any, source: str) -> Chosen | None:
     if isinstance(value, str) and value.lower() == "none":
-        return []
-    with blaming(source if source.startswith("--") else f"{source} {name}"):
+        return None
+    with blaming(source):
         policy = KINDS[name](**value) if isinstance(value, Mapping) else KINDS[name](value)
-    return [Chosen(policy, source)]
+    return Chosen(policy, source)
 
 
 def _add_defaults(said: Said, handler: Handler) -> None:
@@ -99,15 +97,13 @@ def _add_defaults(said: Said, handler: Handler) -> None:
         else [ExecutionTimeout if QueueTimeout in said else GatewayTimeout]
     )
     for kind in kinds:
-        said.setdefault(kind, [Chosen(kind(DEFAULT_LIMIT), "default")])
+        said.setdefault(kind, Chosen(kind(DEFAULT_LIMIT), "default"))
 
 
 def _hold_back(said: Said, reserve: Any) -> None:
-    flag, set_before = "--reserve", said.get(GatewayTimeout)
-    if not set_before:
+    flag, chosen = "--reserve", said.get(GatewayTimeout)
+    if chosen is None:
         raise ValueError(f"{flag} is held back from a gateway timeout, and there is none")
-    ((gateway, source),) = set_before[-1:]
     with blaming(flag):
-        said[GatewayTimeout] = [
-            Chosen(GatewayTimeout(gateway.timeout, reserve), f"{source}, {flag}")
-        ]
+        policy = GatewayTimeout(chosen.value.timeout, reserve)
+    said[GatewayTimeout] = Chosen(policy, f"{chosen.source}, {flag}")

@@ -17,15 +17,17 @@ from contextlib import contextmanager
 from functools import partial
 
 import uvicorn
-from starlette.applications import Starlette
 
+from timeouts.adapters.asgi.client import ASGIApp
 from timeouts.observe.observer import logger
 from timeouts.serve.connection import Connection
 from timeouts.serve.gateway import Gateway
 
 GRACE = 5  # seconds for answers that are being written when the drain is over
 BACKLOG = 2048
-KEEP_ALIVE = 75  # seconds: longer than nginx's 60, because who closes first should be the proxy in front
+KEEP_ALIVE = (
+    75  # seconds: longer than nginx's 60, because who closes first should be the proxy in front
+)
 
 
 class Runner(uvicorn.Server):
@@ -39,7 +41,7 @@ class Runner(uvicorn.Server):
     """
 
     def __init__(
-        self, app: Starlette, gateway: Gateway, reload: Callable[[], None], *, access_log: bool
+        self, app: ASGIApp, gateway: Gateway, reload: Callable[[], None], *, access_log: bool
     ) -> None:
         options = gateway.plan.options
         super().__init__(
@@ -58,6 +60,7 @@ class Runner(uvicorn.Server):
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE,
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=GRACE,
             )
         )
@@ -70,7 +73,7 @@ class Runner(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit:  # uvicorn has logged why, but not where
-            logger.error("cannot serve at %s port %s", self.config.host, self.config.port)  # noqa: TRY400 - as above
+            logger.error("cannot serve at %s port %s", self.config.host, self.config.port)
             raise
         for server in self.servers:
             for listening in server.sockets:

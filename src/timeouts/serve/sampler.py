@@ -13,7 +13,6 @@ several threads can go wrong. It shows a job for some time after it is done, for
 from __future__ import annotations
 
 import math
-from functools import cache
 from itertools import count
 from typing import Any
 
@@ -99,7 +98,17 @@ class Sampler(Observer):
 class _Shown:
     """A job that is shown."""
 
-    __slots__ = ("answered", "done", "ended", "expires", "job", "killed", "kind", "number", "outcome")
+    __slots__ = (
+        "answered",
+        "done",
+        "ended",
+        "expires",
+        "job",
+        "killed",
+        "kind",
+        "number",
+        "outcome",
+    )
 
     def __init__(self, job: Job, number: int) -> None:
         self.job = job
@@ -127,7 +136,6 @@ class _Shown:
         }
 
 
-@cache
 def kind_of(error: type[TimeoutsError]) -> str:
     """Return what a kind of error means to who looks: expired, refused, withdrawn or failed."""
     if issubclass(error, Withdrawn):

@@ -147,8 +147,7 @@ class Response:
 
     def _takes_events(self) -> bool:
         """Tell whether the body so far is a plain stream of events, of which none is unfinished."""
-        if self._sending or self._broken or not events.is_between(self._tail):
+        if self._sending or self._broken:
             return False
-        said = {bytes(name).lower(): bytes(value).lower() for name, value in self._headers}
-        plain = b"content-encoding" not in said and b"content-length" not in said
-        return plain and said.get(b"content-type", b"").startswith(events.MEDIA_TYPE.encode())
+        headers = [(str(n, "latin-1"), str(v, "latin-1")) for n, v in self._headers]
+        return events.takes_one_more(headers, self._tail)

@@ -1,7 +1,8 @@
 """Waiting for a job on behalf of a client that may leave.
 
 Law: who leaves withdraws the job at once. Most answers are there within milliseconds, and a task that
-watches the client costs as much as they do; so it is made when an answer has not come by then.
+watches the client costs as much as they do; so it is made when an answer has not come by then, and a
+client that has left before is noticed then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from timeouts.adapters.asgi.client import Client
 from timeouts.call import NOTHING, Call
 from timeouts.shell import Shell
 
-WATCH_AFTER = 0.005  # seconds
+WATCH_AFTER = 0.025  # seconds
 
 
 async def outlast(call: Call, client: Client, shell: Shell) -> None:

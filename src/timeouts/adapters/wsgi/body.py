@@ -50,14 +50,7 @@ class Body:
             if end.value:
                 yield end.value
         except TimeoutsError as error:
-            if not (_has_events(self._headers) and events.is_between(tail)):
+            if not events.takes_one_more(self._headers, tail):
                 # Not as itself: it is a TimeoutError, and servers take that for the client's doing.
                 raise RuntimeError(f"the body of an answer was cut short: {error}") from error
             yield events.error_event(error, self._statuses)
-
-
-def _has_events(headers: Headers) -> bool:
-    """Tell whether a body is a plain stream of events, to which one can be added."""
-    said = {name.lower(): value.lower() for name, value in headers}
-    plain = "content-encoding" not in said and "content-length" not in said
-    return plain and said.get("content-type", "").startswith(events.MEDIA_TYPE)
