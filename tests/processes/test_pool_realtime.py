@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +21,10 @@ from timeouts import (
     Observer,
     PayloadError,
     ProcessWorkers,
+    Server,
+    WorkerLost,
 )
+from timeouts.call import Call
 from timeouts.workers.process.channel import Worker
 from timeouts.workers.process.post import Post
 
@@ -169,3 +176,31 @@ def test_a_pool_is_not_opened_by_its_close() -> None:
     bench.server.close()
     assert pool_of(bench).quiet
     bench.clean_up()
+
+
+def test_a_worker_that_is_buried_while_it_is_asked_was_never_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever buries it cannot know; who asked it does, a moment later, and so a retry is safe."""
+    ask = Worker.ask
+
+    def too_late(worker: Worker, call: Call) -> None:
+        monkeypatch.undo()
+        os.kill(worker.pid, signal.SIGKILL)
+        _wait_for(lambda: worker.gone)
+        ask(worker, call)
+
+    with Server(os.getpid, workers="process", slots=1) as server:
+        monkeypatch.setattr(Worker, "ask", too_late)
+        with pytest.raises(WorkerLost) as lost:
+            server.call()
+        assert (lost.value.started, lost.value.work) == (False, "never started")
+        assert server.call() > 0
+        assert server.stats().free == 1
+
+
+def _wait_for(so: Callable[[], bool]) -> None:
+    limit = time.monotonic() + GUARD
+    while not so():
+        assert time.monotonic() < limit
+        time.sleep(0.005)

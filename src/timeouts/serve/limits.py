@@ -6,7 +6,7 @@ kind, or takes it away by "none", and leaves the other kinds alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ Said = dict[type, Chosen | None]
 
 
 @contextmanager
-def blaming(source: str) -> Iterator[None]:
+def blaming(source: str) -> Generator[None]:
     """Have an error say who has said what it complains of."""
     try:
         yield

@@ -51,6 +51,7 @@ class Worker:
         cause: why it died.
         verdict: what its call is told, if that is not simply that the worker was lost.
         unasked: whether its call never reached it.
+        asking: whether its call is on its way to it, so that nobody can say yet.
         watching: whether the pool's thread reads the channel, rather than a caller.
         between: whether its stream waits to be asked for the next item.
         farewell: set when a call that was asked to stop has ended.
@@ -83,6 +84,7 @@ class Worker:
         self.cause = "it has not died"
         self.verdict: Outcome | None = None
         self.unasked = False
+        self.asking = False
         self.watching = True
         self.watched = False
         self.between = False
@@ -102,6 +104,7 @@ class Worker:
 
     def assign(self, call: Call) -> None:
         """Give it a call."""
+        self.asking = True
         self._calls.append(call)
 
     def claim(self) -> Call | None:

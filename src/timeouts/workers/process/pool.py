@@ -118,11 +118,13 @@ class ProcessPool:
             worker.unasked = True
             self.staff.post(self.staff.stop, worker)
         except Exception as why:  # noqa: BLE001 - no memory for the arguments, say
+            worker.asking = False
             if worker.claim():
                 lost = PayloadError(f"the arguments could not be sent: {type(why).__name__}: {why}")
                 lost.__cause__ = why
                 self._release(worker, call, Outcome(error=lost))
             return
+        worker.asking = False
         if offer is not None:
             offer(worker)
         elif not worker.watched:
@@ -215,6 +217,8 @@ class ProcessPool:
 
     def settle(self, worker: Worker) -> None:
         """A worker is gone: end its call, or take its idle slot out of service. May be repeated."""
+        if worker.asking:  # whoever does comes back here, and knows then whether it was asked
+            return
         if call := worker.claim():
             self._release(worker, call, self._obituary(worker, call), "killed", fit=False)
             return
