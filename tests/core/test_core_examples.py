@@ -153,6 +153,18 @@ def test_other_rules_are_for_those_who_come_later() -> None:
     assert error_of(core.arrive(Job("f"), 5)).limit == 2
 
 
+def test_a_job_may_bring_rules_of_its_own() -> None:
+    """One queue for several routes: each job is under its own stack, and its own patience is told."""
+    core = Core(Stack(QueueTimeout(50)), slots=1)
+    arrivals(core, "a")
+    (usual,) = arrivals(core, "b", 1)
+    special = Job("c")
+    special.stack = Stack(QueueTimeout(3))
+    core.arrive(special, 1)
+    assert (usual.expires, special.expires) == (51, 4)
+    assert error_of(core.tick(4)).policy == QueueTimeout(3)
+
+
 def test_capacity_zero_lets_run_and_lets_nobody_wait() -> None:
     """A slot that is free needs no place in the queue."""
     core = Core(Stack(), slots=1, capacity=0)

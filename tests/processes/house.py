@@ -47,6 +47,11 @@ class House:
         assert stats.free == stats.slots == self.server._slots, stats
         assert stats.arrived == sum(stats.outcomes.values()), stats
 
+    def notice(self, dead: set[int]) -> None:
+        """Wait until the server knows that these workers are dead: until then they count as free."""
+        noticed = self.server._wait_until(lambda: not self.pids() & dead, GUARD)
+        assert noticed, f"{self.pids() & dead} are still taken for workers"
+
     def counted(self, act: Callable[[], object]) -> dict[str, int]:
         """Return how many outcomes of each name were added while something was done."""
         before = self.server.stats().outcomes
