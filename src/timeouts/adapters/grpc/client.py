@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from timeouts.adapters.grpc.guest import grpc
-from timeouts.adapters.headers import MARGIN, _too_late, checked_margin
-from timeouts.adapters.notations import SHORTEST
-from timeouts.current import checkpoint, remaining
+from timeouts.adapters.headers import MARGIN, checked_margin, granted
+from timeouts.current import remaining
 from timeouts.deadline import Seconds
 
 Proceed = Callable[[Any, Any], Any]
@@ -92,8 +91,5 @@ def shortened(details: Any, margin: float) -> Any:
     left = remaining()
     if left == math.inf:
         return details
-    if left - margin < SHORTEST:
-        checkpoint()
-        raise _too_late(left, margin)
-    own = details.timeout
-    return _Details(details, left - margin if own is None else min(own, left - margin))
+    budget, own = granted(left, margin), details.timeout
+    return _Details(details, budget if own is None else min(own, budget))
