@@ -62,7 +62,7 @@ class Callers:
         elif serving is not None and self._within(serving, invocation):
             checkpoint()
             return invocation[0](*invocation[1], **invocation[2])
-        call = self._call(Call, self._gate(), serving, *invocation)
+        call = self.make(Call, self._gate(), serving, *invocation)
         shell = self._shell
         try:
             shell.arrive(call)
@@ -81,7 +81,7 @@ class Callers:
     def awaited(self, *invocation: Any) -> Call:
         """Make a call that a coroutine of the running loop will see through; it has yet to arrive."""
         gate, serving = self._loop_gate(asyncio.get_running_loop()), SERVING.get()
-        call = self._call(Call, gate, serving, *invocation)
+        call = self.make(Call, gate, serving, *invocation)
         call.eager = serving is None  # nested ones would pile up on one stack
         return call
 
@@ -108,7 +108,7 @@ class Callers:
         elif serving is not None and self._within(serving, invocation):
             checkpoint()
             return (yield from invocation[0](*invocation[1], **invocation[2]))
-        call = self._call(Call, self._gate(), serving, *invocation)
+        call = self.make(Call, self._gate(), serving, *invocation)
         call.timed = True
         shell = self._shell
         try:
@@ -153,13 +153,13 @@ class Callers:
                 f"{self._handler.name} gives a stream, which has no single result: "
                 "iterate over call() or acall()"
             )
-        call = self._call(Submission, None, SERVING.get(), *invocation)
+        call = self.make(Submission, None, SERVING.get(), *invocation)
         call.timed = True
         call.future.leave = functools.partial(self.leave, call)
         self._shell.arrive(call)
         return call.future
 
-    def _call(  # noqa: PLR0917 - positional, because keywords cost time on the hot path
+    def make(  # noqa: PLR0917 - positional, because keywords cost time on the hot path
         self,
         kind: type[AnyCall],
         gate: Gate | LoopGate | None,
@@ -170,6 +170,12 @@ class Callers:
         budget: Seconds = None,
         priority: float = 0.0,
     ) -> AnyCall:
+        """Make a call that has yet to arrive.
+
+        Adapters, which see to the waiting themselves, may then give it a stack of its own and an earlier
+        arrival. `kind` is the class of the call, `gate` the doorbell of its caller (None for a future),
+        `serving` the call inside which it is made, and the rest an invocation.
+        """
         clock = self._shell.clock
         now = clock.now()
         # A nested call shares the tightest deadline of the one around it.

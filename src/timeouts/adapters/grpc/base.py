@@ -75,7 +75,7 @@ class Rpc(ABC):
         self.behavior = behavior_of(handler)
         self.asks_many: bool = handler.request_streaming
         self.gives_many: bool = handler.response_streaming
-        self.shell = limited.server._shell  # noqa: SLF001 - a caller, as those of `Callers` are
+        self.shell = limited.server.shell
         self._callers = limited.server.callers
         self._arrived = self.shell.clock.now()
         self._stack = limited.own.get(method)
@@ -88,7 +88,7 @@ class Rpc(ABC):
     def job(self, gate: Gate | LoopGate, request: Any, context: Any) -> Call:
         """Make the job, as of the instant at which gRPC handed the call over."""
         args, budget = (request, context), budget_of(context)
-        call = self._callers._call(Call, gate, SERVING.get(), self, args, {}, budget)  # noqa: SLF001
+        call = self._callers.make(Call, gate, SERVING.get(), self, args, {}, budget)
         call.arrived = self._arrived
         call.stack = self._stack
         return call

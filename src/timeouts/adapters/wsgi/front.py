@@ -23,8 +23,9 @@ class Front(Server):
 class ExchangeCallers(Callers):
     """Brings exchanges to the shell."""
 
-    def _call(self, *args: Any, **kwargs: Any) -> Any:
-        call = super()._call(*args, **kwargs)
+    def make(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a call under the limits of its route."""
+        call = super().make(*args, **kwargs)
         call.stack = call.args[0].limits
         return call
 

@@ -1,0 +1,1 @@
+"""Hosts alone, and under the same three limits through this library."""
