@@ -73,6 +73,7 @@ class Host:
         ok: the word of an answer in time.
         bar: the most microseconds that the limits may add to a quick request.
         note: what a reader must know of the variants.
+        place: which of several tables of its page is its own.
     """
 
     name: str
@@ -84,3 +85,4 @@ class Host:
     ok: str = "200"
     bar: float = 300.0
     note: str = ""
+    place: str = ""

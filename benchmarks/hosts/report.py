@@ -13,8 +13,8 @@ from hosts.host import Host
 from hosts.scenarios import PATIENCE, Figures
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-BEGIN = "<!-- benchmark table -->"
-END = "<!-- end of the table -->"
+BEGIN = "<!-- benchmark table{} -->"
+END = "<!-- end of the table{} -->"
 
 
 def table(host: Host, figures: dict[str, Figures]) -> str:
@@ -69,12 +69,13 @@ def write(host: Host, text: str) -> Path:
     Raises:
         ValueError: the page has no place for it.
     """
-    page = DOCS / host.page
-    before, found, after = page.read_text().partition(BEGIN)
+    page, place = DOCS / host.page, host.place and f": {host.place}"
+    begin, end = BEGIN.format(place), END.format(place)
+    before, found, after = page.read_text().partition(begin)
     if not found:
-        raise ValueError(f"{page} has no line {BEGIN}")
-    rest = after.partition(END)[2] if END in after else after
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest}")
+        raise ValueError(f"{page} has no line {begin}")
+    rest = after.partition(end)[2] if end in after else after
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest}")
     return page
 
 

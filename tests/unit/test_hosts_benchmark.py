@@ -68,7 +68,7 @@ def test_a_table_takes_the_place_of_the_one_before(
 ) -> None:
     monkeypatch.setattr(report, "DOCS", tmp_path)
     page = tmp_path / "page.md"
-    page.write_text(f"before\n\n{report.BEGIN}\n\nafter\n")
+    page.write_text("before\n\n<!-- benchmark table -->\n\nafter\n")
     report.write(HOST, "| one |")
     report.write(HOST, "| two |")
     written = page.read_text()
