@@ -11,13 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeouts.estimate import COLD, Advice, Durations, Learner
-from timeouts.estimate.advice import ALL_BUT, ENOUGH, MOST, SLOWEST, advise
+from timeouts.estimate.advice import ALL_BUT, ENOUGH, MOST, SLOWEST, advise, with_tail
 from timeouts.estimate.durations import GROWTH, Curve
 from timeouts.estimate.learner import AGE, WINDOW
 
-RUNS = st.lists(
-    st.tuples(st.floats(1e-3, 50.0), st.booleans()), min_size=ENOUGH, max_size=2 * ENOUGH
-)
+SOME = st.tuples(st.floats(1e-3, 50.0), st.booleans(), st.integers(1, ENOUGH))
+
+
+def enough(kinds: list[tuple[float, bool, int]]) -> list[tuple[float, bool]]:
+    """Return runs of each kind, as many as it says, and so many of the first that there are enough."""
+    runs = [(seconds, stopped) for seconds, stopped, count in kinds for _ in range(count)]
+    return runs + runs[:1] * (ENOUGH - len(runs))
+
+
+RUNS = st.lists(SOME, min_size=1, max_size=8).map(enough)
 RECOVERY = st.sampled_from([0.0, 0.1, 1.0, 10.0, math.inf])
 BUDGET = st.floats(1e-3, 200.0)
 MEAN = 0.1
@@ -32,6 +39,7 @@ def curve_of(runs: list[tuple[float, bool]]) -> Curve:
 
 def by_definition(curve: Curve, recovery: float, budget: float) -> float:
     """Return the reserve of a budget, straight from its definition."""
+    curve = with_tail(curve)
     known = [place for place, edge in enumerate(curve.edges) if edge <= budget]
 
     def rate(place: int) -> float:
@@ -173,3 +181,36 @@ def test_the_cost_of_a_stop_is_a_moving_average_and_none_where_nothing_stops() -
     threads = Learner(stops=False)
     threads.recovered(1.0)
     assert threads.recovery == math.inf
+
+
+@given(RUNS)
+def test_beyond_the_oldest_age_the_curve_goes_on(runs: list[tuple[float, bool]]) -> None:
+    curve = curve_of(runs)
+    longer = with_tail(curve)
+    seen = len(curve.edges)
+    assert longer.edges[:seen] == curve.edges
+    assert longer.finished[:seen] == curve.finished
+    for one in (longer.edges, longer.finished, longer.worked):
+        assert list(one) == sorted(one)
+    assert longer.finished[-1] <= 1
+    if curve.finished[-1] == 1:
+        assert longer == curve
+
+
+def test_a_reserve_that_was_too_short_is_found_out() -> None:
+    """All runs are stopped at 0.3 s, so that nobody has ever seen a longer one; a stop costs ten runs."""
+    learner, draw = Learner(), random.Random(1)
+    learner.recovered(1.0)
+    for _ in range(WINDOW):
+        run = draw.expovariate(1 / MEAN)
+        learner.add(min(run, 0.3), 0.0, stopped=run > 0.3)
+    assert learner.advice.reserve(1.0) > 0.4
+
+
+def test_what_hangs_is_not_expected_to_end() -> None:
+    """All but two in a hundred take 0.1 s; the others are stopped at 0.3 s and would never end."""
+    learner, draw = Learner(), random.Random(1)
+    for _ in range(WINDOW):
+        hangs = draw.random() < 0.02
+        learner.add(0.3 if hangs else MEAN, 0.0, stopped=hangs)
+    assert learner.advice.reserve(1.0) == pytest.approx(MEAN, rel=GROWTH - 1)

@@ -21,7 +21,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from timeouts.estimate.durations import Curve
+from timeouts.estimate.durations import GROWTH, Curve
 
 ENOUGH = 200
 """Executions; with fewer there is no advice."""
@@ -31,6 +31,8 @@ SLOWEST = 0.95
 """The share of those that finish within a budget whom the reserve leaves time enough, or the slow would never be served."""
 MOST = 0.65
 COLD_SHARE = 0.5
+_TAIL = 28
+"""Buckets: as far again as four times the oldest age."""
 _SURE = 4
 """Fewer that finished by an edge leave nothing but doubt of it."""
 
@@ -72,6 +74,7 @@ def advise(curve: Curve, recovery: float) -> Advice:
     """
     if curve.size < ENOUGH or not curve.ended:
         return COLD
+    curve = with_tail(curve)
     edges, finished = curve.edges, curve.finished
     reserves, waits = [], []
     rates, best, cheap, slow = _rates(curve, recovery), 0.0, 0, 0
@@ -90,6 +93,31 @@ def advise(curve: Curve, recovery: float) -> Advice:
         reserves.append(reserve)
         waits.append(wait)
     return Advice(edges, tuple(reserves), tuple(waits), curve.size)
+
+
+def with_tail(curve: Curve) -> Curve:
+    """Return the curve with what lies beyond the oldest age that was seen: it goes on as it did before.
+
+    Where the queue is full every run has but its reserve, and is stopped then. Were nothing expected beyond, nobody
+    would ever find out that a longer reserve is worth more.
+    """
+    horizon, left, worked = curve.edges[-1], 1 - curve.finished[-1], curve.worked[-1]
+    middle = bisect_right(curve.edges, horizon / 2) - 1
+    before = 1 - curve.finished[middle] if middle >= 0 else 1.0
+    if not 0 < left < before:
+        return curve
+    hazard = math.log(before / left) / (horizon - (curve.edges[middle] if middle >= 0 else 0.0))
+    tail = []
+    for number in range(1, _TAIL + 1):
+        step = horizon * (GROWTH - 1) * GROWTH ** (number - 1)
+        after = left * math.exp(-hazard * step)
+        worked += (left - after) / hazard
+        left = after
+        tail.append((horizon * GROWTH**number, 1 - left, worked))
+    edges, finished, work = zip(*tail, strict=True)
+    return curve._replace(
+        edges=curve.edges + edges, finished=curve.finished + finished, worked=curve.worked + work
+    )
 
 
 def _rates(curve: Curve, recovery: float) -> list[float]:
