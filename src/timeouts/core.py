@@ -3,8 +3,8 @@
 Every input takes `now` and returns the commands that the shell must obey, in order:
 
     in    knock · arrive · finish · progress · resume · withdraw · tick · relimit · drain · close
-          enlist · dismiss · withhold, where slots come and go with their workers
-    out   Start(jobs) | Reply(job, outcome) | Cancel(jobs) | Late(job, outcome);  next_timer()
+          enlist · dismiss · withhold · recovered, where slots come and go with their workers
+    out   Start(jobs) | Reply(job, outcome) | Cancel(jobs) | Late(job, outcome) | Learned(advice);  next_timer()
 
 Laws, each a property test of that name:
 1. Time first. Every input expires what is due at `now` before it acts; a deadline equal to `now`
@@ -17,8 +17,8 @@ Laws, each a property test of that name:
 6. The dead hold no place: an expired or withdrawn waiting job frees its queue place at that instant.
 7. Order: among jobs that start, the discipline's order holds; a job whose deadline has passed never
    starts.
-8. A job lives under the rules it arrived under: changing them for those who come later moves no
-   deadline of those who are here.
+8. A job lives under the rules it arrived under: changing them for those who come later, or learning
+   more, moves no deadline of those who are here.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from timeouts.errors import (
     Withdrawn,
     Work,
 )
+from timeouts.estimate import Advice, Learner
 from timeouts.heap import Heap
 from timeouts.job import (
     ADMIT,
@@ -93,7 +94,14 @@ class Late:
     outcome: Outcome
 
 
-Command = Start | Reply | Cancel | Late
+@dataclass(slots=True)
+class Learned:
+    """From now on jobs arrive under this advice."""
+
+    advice: Advice
+
+
+Command = Start | Reply | Cancel | Late | Learned
 Commands = list[Command]
 
 
@@ -109,6 +117,7 @@ class Core:
         capacity: how many jobs may wait; `math.inf` for no bound.
         max_abandoned: how many abandoned jobs may still run before new work is refused.
         discipline: makes the queue.
+        stops: whether work can be stopped, rather than only abandoned.
     """
 
     def __init__(
@@ -119,6 +128,7 @@ class Core:
         capacity: float = math.inf,
         max_abandoned: float = math.inf,
         discipline: Callable[[], Discipline] = FIFO,
+        stops: bool = True,
     ) -> None:
         self.stack = stack
         self.slots = slots
@@ -130,6 +140,7 @@ class Core:
         self.outcomes: Counter[str] = Counter()
         self.open = True
         self.withheld: TimeoutsError | None = None
+        self.learner = Learner(stops=stops)
         self._closes = math.inf
         self._pace = Pace()
         self._discipline = discipline
@@ -187,6 +198,7 @@ class Core:
         stack = job.stack
         if stack is None:
             job.stack = stack = self.stack
+        job.advice = self.learner.advice
         job.expires, job.blamed = stack.limit(job)
         if room and job.expires > self._now:
             self._start(job, out)
@@ -220,8 +232,11 @@ class Core:
         if job.move(FINISH):
             self.running -= 1
             self._answer(job, outcome, "completed" if outcome.error is None else "failed", out)
+            self._learn(job, out, stopped=outcome.error is not None)
         else:
             self.abandoned -= 1
+            if work != "killed":  # then it has yet to be replaced
+                self.learner.recovered(self._now - job.abandoned)
             if job.error is not None:
                 job.error.work = work
             out.append(Late(job, outcome))
@@ -275,6 +290,12 @@ class Core:
         out = self._pass_time(now)
         if self.free >= 1:
             self.slots -= 1
+        return out
+
+    def recovered(self, seconds: float, now: float) -> Commands:
+        """A worker is back, so many seconds after another had been stopped."""
+        out = self._pass_time(now)
+        self.learner.recovered(seconds)
         return out
 
     def withhold(self, error: TimeoutsError, now: float) -> Commands:
@@ -426,10 +447,16 @@ class Core:
             self._timers.remove(job)
             self.running -= 1
             self.abandoned += 1
+            job.abandoned = self._now
+            self._learn(job, out, stopped=True)
             out.append(Cancel((job,)))
         else:
             self._waiting.remove(job)
             self._forget(job)
+
+    def _learn(self, job: Job, out: Commands, *, stopped: bool) -> None:
+        if self.learner.add(self._now - job.started, self._now, stopped=stopped):
+            out.append(Learned(self.learner.advice))
 
     def _error(self, job: Job, event: Event) -> TimeoutsError:
         if event is EXPIRE and job.blamed is not None:

@@ -10,13 +10,14 @@ import math
 import re
 from datetime import timedelta
 from numbers import Real
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
 Seconds = float | int | timedelta | str | None
 """What users may write for a duration."""
 
+AUTO = "auto"
 UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _WRITTEN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
 
@@ -89,6 +90,10 @@ def _reserve(value: Any) -> float:
     return reserve
 
 
+def _reserve_or_auto(value: Any) -> Any:
+    return value if value == AUTO else _reserve(value)
+
+
 _dump = PlainSerializer(_dumped, return_type=float | None)
 Timeout = Annotated[float, BeforeValidator(_limit), _dump]
-Reserve = Annotated[float, BeforeValidator(_reserve)]
+Reserve = Annotated[float | Literal["auto"], BeforeValidator(_reserve_or_auto)]

@@ -110,7 +110,7 @@ def _unreached(policy: Policy, policies: Sequence[Policy]) -> str | None:
 
 def _holds_back(policy: Policy) -> bool:
     """Tell whether it may end a wait early, even one that only the caller's own budget bounds."""
-    return _allows(policy, Interval.WAITING) < _allows(policy)
+    return bool(getattr(policy, "reserve", 0.0))
 
 
 def _tightest(interval: Interval, but: Policy, policies: Sequence[Policy]) -> Policy | None:
@@ -120,7 +120,12 @@ def _tightest(interval: Interval, but: Policy, policies: Sequence[Policy]) -> Po
 
 
 def _allows(policy: Policy, interval: Interval | None = None) -> float:
-    """Return what a policy allows, less the reserve where it bounds a wait; infinite if unknown."""
+    """Return what a policy allows, less the reserve where it bounds a wait; infinite if unknown.
+
+    A reserve that is learned may be next to nothing.
+    """
     timeout: float = getattr(policy, "timeout", math.inf)
-    reserve: float = getattr(policy, "reserve", 0.0)
-    return timeout - reserve if interval is Interval.WAITING else timeout
+    reserve: object = getattr(policy, "reserve", 0.0)
+    if interval is Interval.WAITING and isinstance(reserve, float):
+        return timeout - reserve
+    return timeout

@@ -12,6 +12,8 @@ from collections.abc import Hashable
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from timeouts.estimate.advice import COLD, Advice
+
 if TYPE_CHECKING:
     from timeouts.errors import TimeoutsError
     from timeouts.policy.base import Policy
@@ -97,9 +99,13 @@ class Job:
         expires: the tightest deadline of its present phase.
         blamed: the policy that set `expires`.
         error: what it was answered with, if that was an error of ours.
+        advice: what was learned of its handler when it arrived.
+        abandoned: when it was abandoned.
     """
 
     __slots__ = (
+        "abandoned",
+        "advice",
         "arrived",
         "blamed",
         "deadline",
@@ -126,6 +132,8 @@ class Job:
         self.expires = math.inf
         self.blamed: Policy | None = None
         self.error: TimeoutsError | None = None
+        self.advice: Advice = COLD
+        self.abandoned = math.inf
         self.phase = NEW
 
     def move(self, event: Event) -> bool:

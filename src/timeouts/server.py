@@ -17,6 +17,7 @@ from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
 from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import FIFO, Discipline
+from timeouts.estimate import Advice
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, handler_of
 from timeouts.observe import LateLogger, Observer
@@ -40,7 +41,8 @@ class Stats(NamedTuple):
     """The books of a server at one instant.
 
     They balance: `running + abandoned + free == slots`, and
-    `arrived == sum(outcomes.values()) + waiting + running`.
+    `arrived == sum(outcomes.values()) + waiting + running`. `advice` is what has been learned of the
+    handler: `advice.reserve(30)` is what `GatewayTimeout(30, reserve="auto")` holds back at present.
     """
 
     waiting: int
@@ -50,6 +52,7 @@ class Stats(NamedTuple):
     slots: float
     arrived: int
     outcomes: Mapping[str, int]
+    advice: Advice
 
 
 class Server:
@@ -133,6 +136,7 @@ class Server:
             capacity=self._capacity,
             max_abandoned=self._kind.max_abandoned,
             discipline=self._discipline,
+            stops=self._kind.stop_mode != "abandon",
         )
         self._shell = Shell(
             core, self._clock, self._announcer, self._kind, self._handler, self._slots
@@ -357,6 +361,7 @@ def _books(core: Core) -> Stats:
         slots=core.slots,
         arrived=core.arrived,
         outcomes=dict(core.outcomes),
+        advice=core.learner.advice,
     )
 
 

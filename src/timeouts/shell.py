@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from timeouts.call import NOTHING, Call, is_unwanted
 from timeouts.clock import Clock
-from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
+from timeouts.core import Cancel, Commands, Core, Late, Learned, Reply, Start
 from timeouts.errors import TimeoutsError, Work
 from timeouts.gate import Bell
 from timeouts.handler import Handler
@@ -59,6 +59,7 @@ class Shell:
             Reply: self._reply,
             Cancel: self._cancel,
             Late: self._late,
+            Learned: self._learned,
         }
 
     # What callers tell.
@@ -176,8 +177,9 @@ class Shell:
 
     def respawned(self, number: int, pid: int, since: float) -> None:
         """A worker is ready in the place of one that was gone at the instant `since`."""
+        now = self.clock.now()
+        self.feed(functools.partial(self.core.recovered, now - since), now)
         if self._announcer.respawned:
-            now = self.clock.now()
             self._announcer.respawned(number, pid, now - since, now)
 
     # What time and the owner tell.
@@ -268,6 +270,10 @@ class Shell:
     def _late(self, command: Late, now: float) -> None:
         if self._announcer.late:
             self._announcer.late(command.job, command.outcome, now)
+
+    def _learned(self, command: Learned, now: float) -> None:
+        if self._announcer.learned:
+            self._announcer.learned(command.advice, now)
 
     def _empty_inbox(self) -> None:
         while self._inbox and self._lock.acquire(blocking=False):

@@ -6,7 +6,7 @@ no timers, no queue and no counters, and asks "who is due?" and "who is next?" o
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tests.core.scripts import Setting
 from timeouts.policy import Policy
@@ -64,7 +64,11 @@ class Naive:
             queued = entry.place == "queue"
             end = entry.arrived + timeout
             if name == "GatewayTimeout" and queued and reserve:
-                found.append((min(end, entry.last) - reserve, name, entry.arrived))
+                end = min(end, entry.last)
+                held = (
+                    (end - entry.arrived) / 2 if reserve == "auto" else reserve
+                )  # nothing is learned
+                found.append((end - held, name, entry.arrived))
             elif (
                 name == "GatewayTimeout"
                 or (name == "QueueTimeout" and queued)
@@ -239,7 +243,7 @@ class Naive:
         return (first.get(name, 0), entry.key)
 
 
-def _rule(policy: Policy) -> tuple[str, float, float]:
+def _rule(policy: Policy) -> tuple[str, float, Any]:
     return (
         type(policy).__name__,
         getattr(policy, "timeout", math.inf),

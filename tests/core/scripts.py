@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from hypothesis import note
 from hypothesis import strategies as st
 
-from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
+from timeouts.core import Cancel, Command, Commands, Core, Learned, Start
 from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
 from timeouts.errors import StartupFailed
 from timeouts.job import Job
@@ -80,7 +80,7 @@ class Step(NamedTuple):
     """One input; `key` numbers the arrivals from 0."""
 
     verb: str
-    now: int
+    now: float
     key: int = 0
     budget: int | None = None
     priority: int = 0
@@ -149,7 +149,8 @@ def _pick(options: Sequence[T], drawn: int) -> T:
 def _policies(drawn: bytes) -> list[Policy]:
     found: list[Policy] = [kind(n % 9) for kind, n in zip(SINGLE, drawn, strict=False) if n % 9]
     if timeout := drawn[4] % 10:
-        found.append(GatewayTimeout(timeout, reserve=max(0, drawn[5] % 16 - 7) % timeout))
+        reserve = "auto" if drawn[5] >= 224 else max(0, drawn[5] % 16 - 7) % timeout
+        found.append(GatewayTimeout(timeout, reserve))
     ranks = [(drawn[6] * prime) % 11 for prime in (2, 3, 5, 7, 13)]
     return [policy for _, policy in sorted(zip(ranks, found, strict=False), key=itemgetter(0))]
 
@@ -253,7 +254,8 @@ def facts(commands: Commands) -> list[Fact]:
     return [_fact(command) for command in commands]
 
 
-def _fact(command: Start | Reply | Cancel | Late) -> Fact:
+def _fact(command: Command) -> Fact:
+    assert not isinstance(command, Learned)  # scripts are too short to learn anything
     if isinstance(command, (Start, Cancel)):
         return (type(command).__name__.lower(), *(job.key for job in command.jobs))
     told = type(command).__name__.lower(), command.job.key

@@ -265,7 +265,7 @@ def test_the_timer_is_honest_whoever_follows_it_is_never_late(game: Game) -> Non
     player = Player(game.setting)
     for step in _in_order(game.script):
         while (timer := player.core.next_timer()) <= step.now:
-            commands = player.feed(Step("tick", int(timer)))
+            commands = player.feed(Step("tick", timer))
             assert commands  # else it would be followed for ever
             for command in commands:
                 if isinstance(command, Reply):
@@ -542,7 +542,7 @@ def _answered_at(setting: Setting, script: list[Step]) -> dict[object, float]:
     player, answered = Player(setting, strict=True), dict[object, float]()
     for step in _in_order(script):
         while (timer := player.core.next_timer()) <= step.now:
-            told = _keys(player.feed(Step("tick", int(timer))))
+            told = _keys(player.feed(Step("tick", timer)))
             assert told
             answered |= dict.fromkeys(told, timer)
         answered |= dict.fromkeys(_keys(player.feed(step)), step.now)

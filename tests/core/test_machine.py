@@ -22,7 +22,7 @@ class Beside(RuleBasedStateMachine):
 
     core: Core
     model: Naive
-    latest: int
+    latest: float
 
     @initialize(game=games())
     def begin(self, game: Game) -> None:
@@ -32,7 +32,7 @@ class Beside(RuleBasedStateMachine):
         self.latest = 10
         self.unreached = [type(policy).__name__ for policy, _ in setting.stack.explain().unreached]
 
-    def instant(self, shift: int) -> int:
+    def instant(self, shift: float) -> float:
         now = self.latest + shift
         self.latest = max(self.latest, now)
         return now
@@ -63,7 +63,7 @@ class Beside(RuleBasedStateMachine):
     @precondition(lambda self: self.model.next_timer() < math.inf)
     @rule()
     def tick_at_the_timer(self) -> None:
-        now = self.instant(max(0, int(self.model.next_timer()) - self.latest))
+        now = self.instant(max(0, self.model.next_timer() - self.latest))
         self.compare(self.core.tick(now), self.model.tick(now))
 
     @rule(

@@ -208,7 +208,7 @@ def test_a_soft_limit_counts_as_an_expiry() -> None:
     observer, registry = metrics()
     policy = ExecutionTimeout(10, soft=8)
     server = Server(lambda: None, clock=ManualClock(30))
-    call = server.callers._call(Call, None, None, lambda: None, (), {})
+    call = server.callers.make(Call, None, None, lambda: None, (), {})
     call.arrived, call.started, call.stack = 0.0, 20.0, GatewayTimeout(60) | policy
     error = policy.error(policy=policy, limit=8.0, elapsed=8.5, started=True, work="stopped")
     observer.answered(call, Outcome(error=error), 28.5)

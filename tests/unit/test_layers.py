@@ -19,6 +19,7 @@ NAMES = (
     "deadline",
     "discipline",
     "errors",
+    "estimate",
     "explain",
     "heap",
     "job",

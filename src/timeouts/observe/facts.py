@@ -9,8 +9,9 @@ Laws:
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from timeouts.deadline import AUTO
 from timeouts.errors import (
     ExecutionTimeoutError,
     PayloadError,
@@ -20,6 +21,11 @@ from timeouts.errors import (
 )
 from timeouts.job import Job
 from timeouts.outcome import Outcome
+from timeouts.policy import GatewayTimeout
+
+if TYPE_CHECKING:
+    from timeouts.estimate import Advice
+    from timeouts.stack import Stack
 
 DONE = "done"
 """What became of work that came to its own end: the handler returned, or raised."""
@@ -30,6 +36,14 @@ def outcome_name(job: Job, outcome: Outcome) -> str:
     if job.error is not None:
         return job.error.name
     return "completed" if outcome.error is None else "failed"
+
+
+def reserve(limits: Stack, advice: Advice) -> float | None:
+    """Return what `reserve="auto"` holds back from a job with no budget of its own; None if nothing does."""
+    for policy in limits.policies:
+        if isinstance(policy, GatewayTimeout) and policy.reserve == AUTO:
+            return advice.reserve(policy.timeout) if policy.timeout < math.inf else None
+    return None
 
 
 def expiry(job: Job, outcome: Outcome) -> TimeoutsError | None:

@@ -14,6 +14,7 @@ from timeouts.job import Job
 from timeouts.outcome import Outcome
 
 if TYPE_CHECKING:
+    from timeouts.estimate import Advice
     from timeouts.server import Server
 
 logger = logging.getLogger("timeouts")
@@ -56,8 +57,11 @@ class Observer:
         It took that many seconds from the proven death of the old one.
         """
 
+    def learned(self, advice: Advice, now: float) -> None:
+        """From now on jobs arrive under this advice, which `reserve="auto"` follows."""
 
-HOOKS = ("opened", "arrived", "started", "answered", "late", "killed", "respawned")
+
+HOOKS = ("opened", "arrived", "started", "answered", "late", "killed", "respawned", "learned")
 
 
 class Announcer:
@@ -72,6 +76,7 @@ class Announcer:
             self.late,
             self.killed,
             self.respawned,
+            self.learned,
         ) = (
             _announce([getattr(o, hook) for o in observers if _overrides(o, hook)])
             for hook in HOOKS

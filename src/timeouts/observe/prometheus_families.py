@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from timeouts.observe import facts
+
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
     from prometheus_client.core import GaugeMetricFamily, Metric
@@ -76,20 +78,34 @@ class Families(Collector):
 
     def describe(self) -> list[Metric]:
         """Name the gauges, so that the registry need not collect them to know."""
-        return list(self._gauges().values())
+        return [*self._gauges().values(), self._reserve()]
 
     def collect(self) -> Iterable[Metric]:
-        """Read the books of all servers that are there; those with the same label add up."""
+        """Read the books of all servers that are there; those with the same label add up.
+
+        Of several reserves with the same label it is the longest.
+        """
         sums: dict[str, list[float]] = {}
+        reserves: dict[str, float] = {}
         for server, label in list(self.servers.items()):
             stats = server.stats()
+            reserve = facts.reserve(server.limits, stats.advice)
+            if reserve is not None:
+                reserves[label] = max(reserve, reserves.get(label, 0.0))
             seen = [float(getattr(stats, field)) for field, _ in GAUGES.values()]
             sums[label] = [a + b for a, b in zip(seen, sums.get(label, [0.0] * 4), strict=True)]
         gauges = self._gauges()
         for label, numbers in sums.items():
             for gauge, number in zip(gauges.values(), numbers, strict=True):
                 gauge.add_metric([label], number)
-        return gauges.values()
+        held_back = self._reserve()
+        for label, reserve in reserves.items():
+            held_back.add_metric([label], reserve)
+        return [*gauges.values(), held_back]
+
+    def _reserve(self) -> GaugeMetricFamily:
+        about = 'What reserve="auto" holds back of the gateway timeout at present.'
+        return GaugeMetricFamily(f"{self._namespace}_reserve_seconds", about, labels=["server"])
 
     def _gauges(self) -> dict[str, GaugeMetricFamily]:
         return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from timeouts.deadline import Reserve, Seconds, Timeout, written
 from timeouts.errors import GatewayTimeoutError, TimeoutsError
@@ -21,7 +22,8 @@ class GatewayTimeout(Policy):
     Args:
         timeout: seconds from arrival to answer; None for no limit of its own.
         reserve: seconds that must be left for a start to be worth it; default 0. A useful value is
-            a high quantile of the service time.
+            a high quantile of the service time. `"auto"` learns it from the executions, for each budget; until
+            there have been 200 of them it is half of the budget.
 
     Raises:
         ValueError: `reserve` leaves nothing of `timeout` to wait in.
@@ -34,14 +36,14 @@ class GatewayTimeout(Policy):
 
     if TYPE_CHECKING:  # what is taken is wider than what is kept
 
-        def __init__(self, timeout: Seconds, reserve: Seconds = 0.0) -> None: ...
+        def __init__(self, timeout: Seconds, reserve: Seconds | Literal["auto"] = 0.0) -> None: ...
 
     error: ClassVar[type[TimeoutsError]] = GatewayTimeoutError
     interval: ClassVar[Interval] = Interval.SOJOURN
 
     def __post_init__(self) -> None:
         """Refuse a reserve that would refuse every job."""
-        if self.reserve >= self.timeout:
+        if isinstance(self.reserve, float) and self.reserve >= self.timeout:
             raise ValueError(
                 f"reserve must be shorter than timeout, or no job could ever start; "
                 f"got reserve={written(self.reserve)}, timeout={written(self.timeout)}"
@@ -51,13 +53,25 @@ class GatewayTimeout(Policy):
         """Return the end of the sojourn, less the reserve while the job waits."""
         end = job.arrived + self.timeout
         if self.reserve and job.phase is WAITING:
-            return min(end, job.deadline) - self.reserve
+            end = min(end, job.deadline)
+            return end - self._held_back(end - job.arrived, job)
         return end
+
+    def _held_back(self, budget: float, job: Job) -> float:
+        if isinstance(self.reserve, float):
+            return self.reserve
+        return job.advice.reserve(budget) if budget < math.inf else 0.0
 
     def rule(self, limit: float | None) -> str:
         """Say the reserve too, and from whose number it is held back, or they would not add up."""
         if not self.reserve or limit is None:
             return super().rule(limit)
+        if not isinstance(self.reserve, float):
+            if limit >= self.timeout:
+                return super().rule(limit)
+            return (
+                f"GatewayTimeout keeps what the work needs, and allows {written(limit)} s to wait"
+            )
         keeps = f"keeps {written(self.reserve)} s of it for the work"
         if limit < round(self.timeout - self.reserve, 9):
             budget = written(round(limit + self.reserve, 9))
@@ -66,5 +80,7 @@ class GatewayTimeout(Policy):
 
     def __repr__(self) -> str:
         """Show what was written."""
-        reserve = f", reserve={written(self.reserve)}" if self.reserve else ""
-        return f"GatewayTimeout({written(self.timeout)}{reserve})"
+        if not self.reserve:
+            return f"GatewayTimeout({written(self.timeout)})"
+        reserve = written(self.reserve) if isinstance(self.reserve, float) else '"auto"'
+        return f"GatewayTimeout({written(self.timeout)}, reserve={reserve})"

@@ -53,7 +53,9 @@ def durations(longest: int = _LONGEST) -> SearchStrategy[int]:
 def policies() -> SearchStrategy[Policy]:
     """Give policies of every built-in kind, a `GatewayTimeout` with and without a reserve."""
     with_reserve = durations().flatmap(
-        lambda timeout: st.builds(GatewayTimeout, st.just(timeout), st.integers(0, timeout - 1))
+        lambda timeout: st.builds(
+            GatewayTimeout, st.just(timeout), st.integers(0, timeout - 1) | st.just("auto")
+        )
     )
     singles = (QueueTimeout, ExecutionTimeout, FirstItemTimeout, IdleTimeout)
     return st.one_of(with_reserve, *(st.builds(single, durations()) for single in singles))

@@ -1,0 +1,130 @@
+"""What follows from the distribution of execution times: the least time left that is worth a start.
+
+A worker that starts executions and stops each at an age b brings, per second of its time,
+
+    rate(b) = F(b) / (E[min(S, b)] + R (1 - F(b)))
+
+answers, R being what it costs to have it back after a stop; where work cannot be stopped it is F(b) / E[S]. For
+policies that do not know how long a request takes, no order brings more than the best of these (it is Luby, Sinclair
+and Zuckerman's optimal restart cutoff with a cost of restarting). A start with less time left than the least b whose
+rate is all but the best is time that others use better.
+
+Laws:
+- A longer budget leaves no less time to wait in, and its reserve is at most `MOST` of it.
+- Before there is evidence the reserve is half of the budget, which is right within a tenth nearly everywhere.
+- Advice is a frozen value: who has it is not affected by what is learned later.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from timeouts.estimate.durations import GROWTH, Curve
+
+ENOUGH = 200
+"""Executions; with fewer there is no advice."""
+ALL_BUT = 0.98
+"""A rate that is so near the best one is as good as it."""
+SLOWEST = 0.95
+"""The share of those that finish within a budget whom the reserve leaves time enough, or the slow would never be served."""
+MOST = 0.65
+COLD_SHARE = 0.5
+_TAIL = 28
+"""Buckets: as far again as four times the oldest age."""
+_SURE = 4
+"""Fewer that finished by an edge leave nothing but doubt of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What is advised at present.
+
+    Attributes:
+        budgets: seconds, ascending: for a budget from one of them up to the next,
+        reserves: this reserve is advised,
+        waits: or what leaves at least so much time to wait in: as much as a shorter budget leaves.
+        count: how many executions it is based on.
+    """
+
+    budgets: tuple[float, ...] = ()
+    reserves: tuple[float, ...] = ()
+    waits: tuple[float, ...] = ()
+    count: int = 0
+
+    def reserve(self, budget: float) -> float:
+        """Return how many seconds of a budget must be left for a start to be worth it."""
+        place = bisect_right(self.budgets, budget) - 1
+        if place < 0:
+            return COLD_SHARE * budget
+        return min(self.reserves[place], MOST * budget, budget - self.waits[place])
+
+
+COLD = Advice()
+"""Nothing is known yet."""
+
+
+def advise(curve: Curve, recovery: float) -> Advice:
+    """Return what follows from a distribution.
+
+    Args:
+        curve: the distribution of execution times.
+        recovery: seconds until a worker is back after a stop; infinite where work cannot be stopped.
+    """
+    if curve.size < ENOUGH or not curve.ended:
+        return COLD
+    curve = with_tail(curve)
+    edges, finished = curve.edges, curve.finished
+    reserves, waits = [], []
+    rates, best, cheap, slow = _rates(curve, recovery), 0.0, 0, 0
+    wait, reserve = 0.0, 0.0
+    for place, rate in enumerate(rates):
+        edge = edges[place]
+        # What a budget just below this edge leaves; nothing is known below the first.
+        below = min(reserve, MOST * edge) if place else COLD_SHARE * edge
+        wait = max(wait, edge - below)
+        best = max(best, rate)
+        while rates[cheap] < ALL_BUT * best:
+            cheap += 1
+        while finished[slow] < SLOWEST * finished[place]:
+            slow += 1
+        reserve = edges[max(cheap, slow)]
+        reserves.append(reserve)
+        waits.append(wait)
+    return Advice(edges, tuple(reserves), tuple(waits), curve.size)
+
+
+def with_tail(curve: Curve) -> Curve:
+    """Return the curve with what lies beyond the oldest age that was seen: it goes on as it did before.
+
+    Where the queue is full every run has but its reserve, and is stopped then. Were nothing expected beyond, nobody
+    would ever find out that a longer reserve is worth more.
+    """
+    horizon, left, worked = curve.edges[-1], 1 - curve.finished[-1], curve.worked[-1]
+    middle = bisect_right(curve.edges, horizon / 2) - 1
+    before = 1 - curve.finished[middle] if middle >= 0 else 1.0
+    if not 0 < left < before:
+        return curve
+    hazard = math.log(before / left) / (horizon - (curve.edges[middle] if middle >= 0 else 0.0))
+    tail = []
+    for number in range(1, _TAIL + 1):
+        step = horizon * (GROWTH - 1) * GROWTH ** (number - 1)
+        after = left * math.exp(-hazard * step)
+        worked += (left - after) / hazard
+        left = after
+        tail.append((horizon * GROWTH**number, 1 - left, worked))
+    edges, finished, work = zip(*tail, strict=True)
+    return curve._replace(
+        edges=curve.edges + edges, finished=curve.finished + finished, worked=curve.worked + work
+    )
+
+
+def _rates(curve: Curve, recovery: float) -> list[float]:
+    """Return the rate at each edge, less the doubt that few executions leave: twice the standard error."""
+    rates, size = [], curve.size
+    for finished, worked in zip(curve.finished, curve.worked, strict=True):
+        evidence = size * finished
+        cost = curve.worked[-1] if recovery == math.inf else worked + recovery * (1 - finished)
+        rates.append(finished / cost * (1 - 2 / math.sqrt(evidence)) if evidence > _SURE else 0.0)
+    return rates
