@@ -184,6 +184,22 @@ def test_a_full_queue_is_a_429_at_once() -> None:
     play(scenario, limits=GatewayTimeout(30), slots=1, capacity=0)
 
 
+def test_a_full_queue_is_told_before_the_body_is_there() -> None:
+    """Nobody uploads, and nobody keeps, what would be refused."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.ask(x=5)
+        await asyncio.sleep(1)
+        wire = bench.post(b"{", whole=False)
+        await asyncio.sleep(0.5)
+        assert (wire.status, wire.times[0]) == (429, 1)
+        await bench.done()
+        stats = bench.server.stats()
+        assert (stats.arrived, dict(stats.outcomes)) == (2, {"queue_full": 1, "completed": 1})
+
+    play(scenario, limits=GatewayTimeout(30), slots=1, capacity=0)
+
+
 def test_statuses_are_overridden() -> None:
     async def scenario(bench: Bench) -> None:
         bench.ask(x=5)

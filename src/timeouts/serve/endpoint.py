@@ -29,6 +29,7 @@ from timeouts.serve.plan import Plan, Served
 from timeouts.server import Server
 
 Arguments = tuple[list[Any], dict[str, Any]]
+NO_ARGUMENTS: Arguments = [], {}
 FAILED = plain_problem(500, "the handler failed; its error is in the server's log")
 _STREAM_HEAD = [
     (b"content-type", events.MEDIA_TYPE.encode()),
@@ -72,14 +73,21 @@ class Endpoint:
             client.close()
 
     async def _read(self, scope: Scope, client: Client, seen: float) -> Call:
-        """Make a job of a request; it has yet to arrive."""
+        """Make a job of a request; it has yet to arrive, unless it was refused before its body was read."""
         if scope["method"] != "POST":
             refusal = plain_problem(405, f"{scope['path']} takes POST; got {scope['method']}")
             raise BadRequest(refusal._replace(headers=[*refusal.headers, ("Allow", "POST")]))
         deadline = seen + self._budget(scope)
-        arguments: Arguments = [], {}  # for a job that never starts: its budget ended meanwhile
-        if client.begin() or await client.complete(deadline - seen):
-            arguments = self._arguments(scope, client)
+        if client.begin():
+            return self._call(self._arguments(scope, client), deadline)
+        at_the_door = self._call(NO_ARGUMENTS, deadline)
+        if self.server.shell.knock(at_the_door):
+            return at_the_door
+        if await client.complete(deadline - seen):
+            return self._call(self._arguments(scope, client), deadline)
+        return self._call(NO_ARGUMENTS, deadline)  # never starts: its budget has ended
+
+    def _call(self, arguments: Arguments, deadline: float) -> Call:
         call = self.server.callers.awaited(self._function, *arguments)
         call.deadline = min(call.deadline, deadline)
         return call
@@ -105,7 +113,8 @@ class Endpoint:
     async def _serve(self, call: Call, client: Client, response: Response, scope: Scope) -> None:
         shell = self.server.shell
         try:
-            shell.arrive(call)
+            if call.outcome is None:
+                shell.arrive(call)
             call.eager = False
             await outlast(call, client, shell)
             await self._answer(call, response, scope)
