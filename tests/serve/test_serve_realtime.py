@@ -347,7 +347,7 @@ REFUSED = [
     (("model:predict", "--port", "x"), "Invalid value for '--port'"),
     (("model:predict", "--slots", "0"), "--slots: slots must be at least 1; got 0"),
     (("model:predict", "--capacity", "-1"), "--capacity: capacity must be at least 0"),
-    (("model:predict", "--workers", "ray"), "--workers: workers must be 'task'"),
+    (("model:predict", "--workers", "gpu"), "--workers: workers must be 'task'"),
     (("model:predict", "--workers", "task"), "--workers:"),
     (("model:block", "--workers", "process"), "--workers: process workers run def handlers"),
     (("model:predict", "--queue-timeout", "soon"), "--queue-timeout:"),
