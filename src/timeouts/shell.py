@@ -285,6 +285,8 @@ class Shell:
             finally:
                 self._lock.release()
             self._carry_out(commands, now)
+            if self._watchers:
+                self.wake_watchers()
 
 
 def _wake_up(call: Call) -> float:

@@ -189,10 +189,11 @@ def test_the_table_of_statuses_may_be_the_users(serve: Serve) -> None:
 # ── budgets ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_clients_deadline_is_the_budget(serve: Serve) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_clients_deadline_is_the_budget(serve: Serve, kind: str) -> None:
     """On the wire gRPC rounds it up, to three digits or fewer."""
     host = serve(GatewayTimeout(1000))
-    left = float(host.stub("unary_unary")("left", timeout=PATIENCE))
+    left = float(answered(host.stub(kind)("left", timeout=PATIENCE)))
     assert PATIENCE - 10 < left <= PATIENCE * 1.1
 
 

@@ -630,6 +630,25 @@ def test_a_drain_has_a_limit(bench: Benches) -> None:
     bench.play(scenario, None)
 
 
+def test_a_drain_ends_when_the_last_who_waits_leaves(bench: Benches) -> None:
+    """His going is seen at once, not at the end of what the drain allows."""
+
+    async def scenario(bench: Bench) -> None:
+        stuck = bench.stubborn()
+        caller = await bench.running(stuck)
+        leaver = await bench.call("never")
+        drain = await bench.drain(10)
+        await bench.at(5)
+        await caller.error(ExecutionTimeoutError)
+        leaver.leave()
+        await leaver.error(bench.left)
+        assert await drain.value() is True
+        stuck.release()
+        await bench.heard("late", 1)
+
+    bench.play(scenario, ExecutionTimeout(5))
+
+
 def test_a_drain_does_not_wait_for_abandoned_work(bench: Benches) -> None:
     """Its caller was told long ago."""
 

@@ -25,9 +25,13 @@ from timeouts.errors import DeadlineExceeded, TimeoutsError
 from timeouts.job import RUNNING, Job
 
 if TYPE_CHECKING:
+    from timeouts.adapters.executor import LimitedExecutor
     from timeouts.explain import Explanation
     from timeouts.guarded import Decorator
     from timeouts.stack import Stack
+
+
+Host = TypeVar("Host")
 
 
 class Interval(StrEnum):
@@ -55,6 +59,36 @@ class Composable(ABC):
 
         others: Any = inner.policies if isinstance(inner, Composable) else (inner,)
         return Stack(*self.policies, *others)
+
+    def apply(self, host: Host, /, **options: Any) -> Host:
+        """Put a server that you already have under these rules, and return it.
+
+        Args:
+            host: a `LitServer` or `LitAPI`, or an application of FastAPI, Starlette or Flask. It is
+                changed in place.
+            **options: as for `apply` in the adapter of that host, such as `timeouts.adapters.litserve`.
+
+        Raises:
+            TypeError: the host is none of these, or an option is unknown.
+            ValueError: an option makes no sense, or limits are applied already.
+        """
+        from timeouts.adapters.hosts import apply
+
+        return apply(self, host, options)
+
+    def wrap(self, executor: Any, /, **options: Any) -> LimitedExecutor:
+        """Return an executor that runs what it is given on another one, under these rules.
+
+        Args:
+            executor: any `concurrent.futures.Executor`.
+            **options: as for `LimitedExecutor` in `timeouts.adapters.executor`.
+
+        Raises:
+            TypeError, ValueError: an argument makes no sense; the message names it and its value.
+        """
+        from timeouts.adapters.executor import LimitedExecutor
+
+        return LimitedExecutor(executor, self, **options)
 
     def explain(self) -> Explanation:
         """Tell which interval each policy bounds, which can never fire, and what is unbounded."""
