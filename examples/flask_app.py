@@ -8,7 +8,6 @@ import time
 from flask import Flask
 
 from timeouts import ExecutionTimeout, GatewayTimeout, QueueTimeout, remaining
-from timeouts.adapters.wsgi import Timeouts
 
 app = Flask(__name__)
 
@@ -25,8 +24,7 @@ def live() -> str:
 
 
 limits = GatewayTimeout(30) | QueueTimeout(0.3) | ExecutionTimeout(0.6)
-limited = Timeouts(app.wsgi_app, limits, slots=1, routes={"/live": None})
-app.wsgi_app = limited  # type: ignore[method-assign]  # as Flask's documentation does it
+limits.apply(app, slots=1, routes={"/live": None})
 
 
 def show(path: str) -> None:
@@ -42,7 +40,7 @@ def main() -> None:
     show("/predict/2.5")  # its thread cannot be stopped, and keeps the only slot until it ends
     show("/predict/0.0")
     show("/live")
-    while limited.server.stats().abandoned:
+    while app.extensions["timeouts"].stats().abandoned:
         time.sleep(0.1)
     show("/predict/0.0")
 

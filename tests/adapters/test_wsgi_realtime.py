@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.adapters.asgi_servers import PATIENCE, eventually
+from tests.adapters.wsgi_servers import SYNC, THREADS, gunicorn
+
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(120)]
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
 FLASK = "tests.adapters.wsgi_flask_app:limited"
 DJANGO = "tests.adapters.wsgi_django_app:limited"
-SYNC = ["--worker-class", "sync"]
-THREADS = ["--worker-class", "gthread", "--threads", "4"]
-
-
-@contextmanager
-def gunicorn(app: str, log: Path, *options: str) -> Iterator[str]:
-    """Serve an application on a socket that is open before the server is; end it, and see it end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as written:
-        command = [
-            *(sys.executable, "-m", "gunicorn", app, "--bind", f"fd://{listener.fileno()}"),
-            *(
-                "--worker-tmp-dir",
-                str(log.parent),
-                "--graceful-timeout",
-                "5",
-                "--log-level",
-                "debug",
-            ),
-            *options,
-        ]
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "PYTHONWARNINGS": "default", "GUNICORN_CMD_ARGS": ""},
-        ) as server:
-            try:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-                server.send_signal(signal.SIGTERM)
-                assert server.wait(PATIENCE) == 0, log.read_text()
-            finally:
-                end_group(server.pid)
-
-
-def end_group(group: int) -> None:
-    """Kill what may be left of a server and its workers."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
 FLASKS = [
     pytest.param((FLASK, *SYNC), id="flask-sync"),
     pytest.param((FLASK, *THREADS, "--preload"), id="flask-gthread-preload"),
@@ -90,14 +41,6 @@ def served(
 def client(served: tuple[str, Path]) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=served[0], timeout=PATIENCE, trust_env=False) as client:
         yield client
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Poll until it holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        time.sleep(0.02)
 
 
 def test_an_answer_in_time_is_the_application_s_own(client: httpx.Client) -> None:
@@ -142,6 +85,16 @@ def test_an_upload_arrives_whole(client: httpx.Client) -> None:
     body = os.urandom(300_000)
     assert client.post("/echo", content=body).content == body
     assert client.get("/hello").text == "hello"
+
+
+@pytest.mark.parametrize("served", DJANGOS, indirect=True, scope="module")
+def test_a_view_of_django_that_calls_a_process_is_told_of_its_limit(client: httpx.Client) -> None:
+    """By the middleware for our errors; the process is killed, and the next one serves."""
+    assert client.get("/process/ok").text == "worked"
+    got = client.get("/process/hang")
+    assert (got.status_code, got.json()["policy"]) == (504, "ExecutionTimeout(0.5)")
+    assert got.headers["content-type"] == "application/problem+json"
+    assert client.get("/process/ok").text == "worked"
 
 
 @in_flask

@@ -27,7 +27,7 @@ def serve(variant: str, port: int, setting: Setting) -> None:
     from fastapi import FastAPI
 
     from timeouts import guard
-    from timeouts.adapters.asgi import Timeouts
+    from timeouts.adapters.fastapi import install
 
     app = FastAPI()
     lock = threading.Lock()
@@ -46,7 +46,7 @@ def serve(variant: str, port: int, setting: Setting) -> None:
         async def limited(body: dict[str, Any]) -> str:
             return await guarded.acall(**body)
 
-        app.add_middleware(Timeouts)
+        install(app)
 
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 

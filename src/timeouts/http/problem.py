@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from timeouts.errors import PayloadError, PolicyFailed, StartupFailed, TimeoutsError
+from timeouts.observe.observer import logger
 from timeouts.statuses import STATUSES, Statuses
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,6 +40,14 @@ def problem(error: TimeoutsError, statuses: Statuses = STATUSES) -> Answer:
         statuses: the table of codes.
     """
     return answer(statuses.of(error).http, details(error, statuses), retry_after(error))
+
+
+def tell(error: TimeoutsError, statuses: Statuses = STATUSES) -> Answer:
+    """Do as `problem`, and log an error whose cause is not for callers."""
+    told = problem(error, statuses)
+    if told.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("a request failed: %s", error, exc_info=error)
+    return told
 
 
 def plain_problem(status: int, detail: str, **fields: Any) -> Answer:

@@ -9,8 +9,7 @@ from pydantic import TypeAdapter
 
 from timeouts.errors import Withdrawn
 from timeouts.http.events import MEDIA_TYPE as EVENTS
-from timeouts.http.problem import MEDIA_TYPE as PROBLEM
-from timeouts.http.problem import phrase
+from timeouts.http.openapi import PROBLEM, response
 from timeouts.serve.endpoint import Endpoint
 from timeouts.serve.parameters import hints_of
 from timeouts.serve.payload import BYTES, JSON, NPY
@@ -18,28 +17,11 @@ from timeouts.serve.payload import BYTES, JSON, NPY
 _OF_REQUESTS = {400, 405, 408, 413, 415, 422, 500}
 _ANY: dict[str, Any] = {}
 _BINARY = {"type": "string", "format": "binary"}
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "error": {"type": "string"},
-        "policy": {"type": ["string", "null"]},
-        "limit": {"type": ["number", "null"]},
-        "elapsed": {"type": "number"},
-        "started": {"type": "boolean"},
-        "work": {"enum": ["never started", "still running", "stopped", "killed"]},
-        "retry_after": {"type": "number"},
-    },
-}
 
 
 def document(endpoints: dict[str, Endpoint]) -> dict[str, Any]:
     """Return the document."""
-    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    schemas: dict[str, Any] = {"Problem": PROBLEM}
     served = {path: {"post": _operation(one, schemas)} for path, one in endpoints.items()}
     looks = {
         path: {"get": {"summary": summary, "responses": _looks(path)}}
@@ -64,7 +46,7 @@ def _looks(path: str) -> dict[str, Any]:
     answers = {"200": {"description": "Yes", "content": {JSON: {"schema": {"type": "object"}}}}}
     if path == "/stats":
         return answers
-    return answers | {"503": {"description": "No, and why not", "content": _problem()}}
+    return answers | {"503": response(503, "Problem") | {"description": "No, and why not"}}
 
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +62,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "requestBody": {"content": content},
         "responses": {"200": _result(endpoint, schemas)}
         | {
-            str(code): {"description": phrase(code), "content": _problem()}
+            str(code): response(code, "Problem")
             for code in sorted(_OF_REQUESTS | _of_jobs(endpoint))
         },
     }
@@ -119,7 +101,3 @@ def _schema(
         return _ANY
     schemas.update(schema.pop("$defs", {}))
     return schema
-
-
-def _problem() -> dict[str, Any]:
-    return {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}

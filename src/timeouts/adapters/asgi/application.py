@@ -27,6 +27,13 @@ LOOK_AGAIN = 0.05  # seconds until an application that is spared for now is look
 OnExpiry = Literal["cancel", "detach"]
 
 
+class Unwanted(OSError):
+    """What `send` raises in an application whose client has been answered already, or is gone.
+
+    No `TimeoutsError`: an application that answers those would try to answer this one.
+    """
+
+
 class Applications(TaskWorkers):
     """Run an application once for each request, and cancel it on expiry, or leave it alone."""
 
@@ -73,6 +80,8 @@ class ApplicationPool(TaskPool):
         exchange.task = None
         if exchange.ended and begun:
             exchange.afterwards = outcome.error
+        if isinstance(outcome.error, Unwanted):
+            outcome = Outcome(error=asyncio.CancelledError())  # it was stopped, as was meant
         super()._end(call, outcome, begun=begun)
 
 

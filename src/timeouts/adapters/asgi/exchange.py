@@ -11,6 +11,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from timeouts.adapters.asgi.application import Unwanted
 from timeouts.adapters.asgi.client import (
     DISCONNECT,
     BadRequest,
@@ -37,10 +38,6 @@ from timeouts.stack import Stack
 
 if TYPE_CHECKING:
     from timeouts.adapters.asgi.middleware import Timeouts
-
-
-class Unwanted(TimeoutsError, OSError):
-    """What `send` raises in an application whose client has been answered already, or is gone."""
 
 
 class Exchange(Call):

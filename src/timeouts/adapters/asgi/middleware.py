@@ -66,6 +66,7 @@ class Timeouts:
 
     Attributes:
         server: the server behind, for its `stats()` and `adrain()`.
+        routes: which rules a path is under.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
@@ -96,7 +97,7 @@ class Timeouts:
     ) -> None:
         _check(app, on_expiry, budgets, statuses)
         self.app = app
-        self._routes = Routes(limits, routes, checked)
+        self.routes = Routes(limits, routes, checked)
         self.budgets = budgets
         self.statuses = statuses
         self.stops = on_expiry == "cancel"
@@ -104,7 +105,7 @@ class Timeouts:
         self.max_body = checked_count("max_body", max_body, least=0)
         self.server = Front(
             app,
-            self._routes.default,
+            self.routes.default,
             slots=slots,
             workers=Applications(on_expiry),
             capacity=capacity,
@@ -118,7 +119,7 @@ class Timeouts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI has it."""
-        stack = self._routes.of(scope["path"]) if scope["type"] == "http" else None
+        stack = self.routes.of(scope["path"]) if scope["type"] == "http" else None
         if stack is None:
             await self.app(scope, receive, send)
         else:
@@ -140,7 +141,7 @@ class Timeouts:
 
     def __repr__(self) -> str:
         """Show the application and the limits."""
-        return f"<Timeouts of {self.app!r} under {self._routes.default!r}>"
+        return f"<Timeouts of {self.app!r} under {self.routes.default!r}>"
 
 
 def _check(app: object, on_expiry: object, budgets: object, statuses: object) -> None:

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping
-from http import HTTPStatus
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,12 +26,13 @@ from timeouts.adapters.wsgi.exchange import Exchange, answer
 from timeouts.adapters.wsgi.front import Front, Timekeeper
 from timeouts.adapters.wsgi.upload import BadUpload, received
 from timeouts.clock import MONOTONIC, Clock
+from timeouts.discipline import FIFO, Discipline
 from timeouts.errors import TimeoutsError
-from timeouts.http.problem import Answer, phrase, plain_problem, problem
+from timeouts.http.problem import Answer, phrase, plain_problem, tell
 from timeouts.http.timing import SERVER_TIMING, no_job, server_timing
 from timeouts.observe import Observer
-from timeouts.observe.observer import logger
 from timeouts.options import checked_count, checked_observers, checked_stack
+from timeouts.server import Stats
 from timeouts.stack import Stack
 from timeouts.statuses import STATUSES, Statuses
 from timeouts.workers import ThreadWorkers
@@ -66,11 +66,13 @@ class Timeouts:
             default: as many as there are slots, and then requests wait.
         max_body: bytes that a request may bring, 64 MiB by default. One that brings more is answered
             with 413. Bodies are held in memory.
+        discipline: the order of the queue, a class such as `FIFO` (default).
         observers: who else looks on; `job.args[0].environ` is the request.
         clock: where time comes from; tests pass a manual one.
 
     Attributes:
-        server: the server behind, for its `stats()` and `drain()`.
+        server: the server behind, for its `drain()`.
+        statuses: the table of codes.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
@@ -94,6 +96,7 @@ class Timeouts:
         statuses: Statuses = STATUSES,
         max_abandoned: int | None = None,
         max_body: float = MAX_BODY,
+        discipline: Callable[[], Discipline] = FIFO,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,
     ) -> None:
@@ -103,7 +106,7 @@ class Timeouts:
         self._app = app
         self._routes = Routes(limits, routes, _checked)
         self._budgets = budgets
-        self._statuses = statuses
+        self.statuses = statuses
         self._max_body = checked_count("max_body", max_body, least=0)
         self._clock = clock
         self.server = Front(
@@ -112,6 +115,7 @@ class Timeouts:
             slots=slots,
             workers=ThreadWorkers(max_abandoned=max_abandoned),
             capacity=capacity,
+            discipline=discipline,
             observers=(Timekeeper(), *checked_observers(observers)),
             clock=clock,
         )
@@ -146,9 +150,9 @@ class Timeouts:
             self._begin(exchange, start_response)
             return [whole.value] if whole.value else []
         except TimeoutsError as error:
-            told, timing = self._problem(error), self._timing(exchange)
+            told, timing = tell(error, self.statuses), self._timing(exchange)
             return _tell(exchange, told, timing, start_response)
-        body = Body(first, parts, exchange.headers, self._statuses)
+        body = Body(first, parts, exchange.headers, self.statuses)
         try:
             self._begin(exchange, start_response)
         except BaseException:
@@ -167,14 +171,12 @@ class Timeouts:
         timing = no_job(exchange.arrived, self._clock.now())
         return _tell(exchange, plain_problem(status, detail), timing, start_response)
 
-    def _problem(self, error: TimeoutsError) -> Answer:
-        told = problem(error, self._statuses)
-        if told.status == HTTPStatus.INTERNAL_SERVER_ERROR:  # whose cause is not for callers
-            logger.error("a request failed: %s", error, exc_info=error)
-        return told
-
     def _timing(self, exchange: Exchange) -> str:
         return server_timing(exchange.arrived, exchange.started, self._clock.now())
+
+    def stats(self) -> Stats:
+        """Return the books of this process: how many wait, run and were answered how."""
+        return self.server.stats()
 
     def close(self) -> None:
         """Close the server behind: what waits and runs is answered with 503, and so are later requests."""
