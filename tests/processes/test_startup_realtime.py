@@ -365,8 +365,29 @@ def test_a_program_without_one_is_told_so(tmp_path: Path) -> None:
     with Script(PROGRAM + "\nmain()\n", tmp_path / "program.py") as script:
         code, out, err = script.end()
     assert (code, out) == (1, "")
-    assert 'put what starts them under `if __name__ == "__main__":`' in err.splitlines()[-1] + err
+    assert "worker processes cannot be started by what one of them imports" in err
+    assert 'under `if __name__ == "__main__":`' in err
     assert "StartupFailed" in err
+
+
+CALLED_BY_ITS_OWN_IMPORT = """
+from timeouts import guard
+
+@guard(slots=1, workers="process")
+def double(number):
+    return number * 2
+
+answer = double(21)
+"""
+
+
+def test_a_module_that_calls_its_guard_as_it_is_imported_is_told_so(tmp_path: Path) -> None:
+    """Each worker would import it, and so start workers of its own, which would import it."""
+    (tmp_path / "its_own.py").write_text(CALLED_BY_ITS_OWN_IMPORT)
+    with Script("import its_own\n", tmp_path / "program.py") as script:
+        code, out, err = script.end()
+    assert (code, out) == (1, "")
+    assert "cannot be started by what one of them imports: put it into a function" in err
 
 
 def test_a_command_line_works_by_copy(tmp_path: Path) -> None:

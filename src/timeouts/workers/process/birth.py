@@ -13,6 +13,8 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -47,12 +49,17 @@ class Birth(NamedTuple):
         path = json.dumps(self.code["sys_path"])
         return [sys.executable, *self.code["flags"], "-c", program, path, *map(str, arguments)]
 
-    def settle_in(self) -> None:
-        """Make this process look for code where the server does, and run its main module."""
+    @contextmanager
+    def settling_in(self) -> Generator[None]:
+        """Make this process look for code where the server does, and run its main module.
+
+        In the block it may import the server's other modules. Until it ends, no process of this one may be started.
+        """
         me: Any = multiprocessing.process.current_process()
         me._inheriting = True  # noqa: SLF001 - what multiprocessing's own children have at this stage
         try:
             spawn.prepare(self.code)
+            yield
         finally:
             del me._inheriting  # noqa: SLF001 - as above
 
@@ -66,13 +73,13 @@ def code() -> dict[str, Any]:
     """Return where this process looks for code.
 
     Raises:
-        RuntimeError: this process is itself only just running a main module again.
+        RuntimeError: this process is itself only just importing what it is to run.
     """
     me = multiprocessing.process.current_process()
     if getattr(me, "_inheriting", False):
         raise RuntimeError(
-            "worker processes cannot be started while the main module is being imported by one: "
-            'put what starts them under `if __name__ == "__main__":`'
+            "worker processes cannot be started by what one of them imports: put it into a function, "
+            'or, in the main module, under `if __name__ == "__main__":`'
         )
     here = str(Path.cwd())
     known: dict[str, Any] = {

@@ -72,7 +72,7 @@ class ProcessPool:
 
         Raises:
             TypeError: the handler or what prepares it cannot be sent to another process.
-            RuntimeError: this process is itself only just importing its main module.
+            RuntimeError: this process is itself only just importing what it is to run.
         """
         with self._opening:
             if self._staff is None and not self._closed:

@@ -83,8 +83,8 @@ class Template:
         pages.forget_wish()
         self._charter: charter.Charter | None = None
         if self._birth.method == "fork":
-            self._birth.settle_in()
-            self._charter = charter.read(self._birth.charter)
+            with self._birth.settling_in():
+                self._charter = charter.read(self._birth.charter)
             if self._charter.preload is not None:
                 self._charter.preload()
             _refuse_unsound(self._charter.preload)

@@ -99,8 +99,8 @@ def _live(  # noqa: PLR0917
     sock = socket.socket(fileno=channel)
     try:
         if told is None:
-            born.settle_in()
-            told = charter.read(born.charter)
+            with born.settling_in():
+                told = charter.read(born.charter)
         if told.setup is not None:
             _set_up(told.setup, number)
     except BaseException:  # noqa: BLE001 - whatever it is, the server is told
