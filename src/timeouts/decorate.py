@@ -6,6 +6,8 @@ Laws:
 - Nothing starts before the first call; decorating at import time costs nothing.
 - A policy used as a decorator on a guarded function joins its stack as the outer rule: one queue and
   one set of workers, composed, not nested.
+- A guard that travels is still a guard, with a server of its own where it arrives. It travels by name,
+  as functions do; where cloudpickle copies functions that no other process could find, by value.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from timeouts.clock import Clock
 from timeouts.deadline import Seconds
 from timeouts.discipline import Discipline
 from timeouts.guarded import Decorator
-from timeouts.named import find
+from timeouts.named import asked_by_cloudpickle, find, is_there
 from timeouts.observe import Observer
 from timeouts.policy import Policy
 from timeouts.policy.base import Composable
@@ -116,15 +118,6 @@ class _Calls:
         self._self_server.close()
 
 
-def _by_name(guard: Guard | BoundGuard, _: object) -> tuple[Any, ...]:
-    """Pickle by name, as functions are: another process has a guard, and a server, of its own."""
-    function: Any = guard.__wrapped__
-    owner = getattr(function, "__self__", None)
-    if owner is not None:
-        return getattr, (owner, function.__name__)
-    return find, (function.__module__, function.__qualname__)
-
-
 class BoundGuard(BoundFunctionWrapper, _Calls):
     """A guarded method, bound to its instance."""
 
@@ -132,7 +125,10 @@ class BoundGuard(BoundFunctionWrapper, _Calls):
     def _self_server(self) -> Server:  # type: ignore[override]
         return self._self_parent.server  # type: ignore[no-any-return]
 
-    __reduce_ex__ = _by_name
+    def __reduce_ex__(self, _: object) -> tuple[Any, ...]:
+        """Pickle as methods are: by the instance and the name."""
+        method: Any = self.__wrapped__
+        return getattr, (method.__self__, method.__name__)
 
 
 class Guard(FunctionWrapper, _Calls):
@@ -156,4 +152,16 @@ class Guard(FunctionWrapper, _Calls):
         return Guard(self.__wrapped__, limits, self._self_options)
 
     __bound_function_wrapper__ = BoundGuard
-    __reduce_ex__ = _by_name
+
+    def __reduce_ex__(self, _: object) -> tuple[Any, ...]:
+        """Pickle by name, or else by what it was made of."""
+        function: Any = self.__wrapped__
+        at_home = function.__module__ != "__main__" and is_there(self)
+        if at_home or not asked_by_cloudpickle():
+            return find, (function.__module__, function.__qualname__)
+        return Guard, (function, self._self_server.limits, self._self_options)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What is guarded, to all but cloudpickle, which copies functions without what guards them."""
+        return type(self) if asked_by_cloudpickle() else self.__wrapped__.__class__

@@ -27,7 +27,7 @@ from typing import Any
 
 from timeouts.call import Call
 from timeouts.current import SERVING
-from timeouts.errors import WorkerLost
+from timeouts.errors import Work, WorkerLost
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, failure
 from timeouts.job import RUNNING
@@ -84,6 +84,7 @@ class TaskPool:
     loop_gate: type[LoopGate] = LoopGate
     pack: None = None
     quiet = True
+    ended: Work = "stopped"  # what is known of the work when its task has ended
 
     def __init__(self, shell: Shell, handler: Handler, *, own_loop: bool = False) -> None:
         self.shell = shell
@@ -223,7 +224,7 @@ class TaskPool:
             # Its caller is elsewhere and has cancelled nothing: a bare CancelledError would tell him lies.
             lost = _lost("the task was cancelled from outside", begun=begun)
             outcome = Outcome(error=lost)
-        self.shell.finish(call, outcome)
+        self.shell.finish(call, outcome, self.ended)
 
     def _seal(self, call: Call, _: asyncio.Task[Any]) -> None:
         """Report a task that was cancelled before its first step, and so never ran any code."""

@@ -13,6 +13,7 @@ arrives as numpy spells it; a tensor that is neither contiguous nor transposed a
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import pickle
 import struct
@@ -21,9 +22,12 @@ from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
+from timeouts.named import is_there
+
 Reducer: TypeAlias = Callable[[Any], Any]
 
 SMALL = 16 * 1024  # bytes; for a smaller buffer a place of its own costs more than a copy
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class statement has made it
 _DEPTH = 16  # levels of a value that are searched for what cannot be pickled
 
 
@@ -61,11 +65,17 @@ class Parcel:
 
 def pack(value: Any) -> Parcel:
     """Pickle a value; raise `Unsendable` where that fails."""
-    parcel = Parcel()
     try:
-        _Pickler(parcel, 5, buffer_callback=parcel.keep).dump(value)
+        return _packed(value, _Pickler)
     except Exception as error:
+        with contextlib.suppress(Exception):  # no worse than before
+            return _packed(value, _Copier)
         raise Unsendable(_why(value, error)) from error
+
+
+def _packed(value: Any, kind: type[pickle.Pickler]) -> Parcel:
+    parcel = Parcel()
+    kind(parcel, 5, buffer_callback=parcel.keep).dump(value)
     return parcel
 
 
@@ -99,6 +109,19 @@ def _own_reducer(kind: type) -> Reducer | None:
         if kind is torch.Tensor or kind is torch.nn.Parameter:
             return _reduce_tensor
     return None
+
+
+class _Copier(_Pickler):
+    """Copies what is of a class that came here by value, as a class of Ray Serve's replicas has."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        kind = type(thing)
+        local = "<locals>" in kind.__qualname__
+        if local or not kind.__flags__ & _HEAP_TYPE or is_there(kind):
+            return NotImplemented
+        import cloudpickle  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        return pickle.loads, (cloudpickle.dumps(thing, 5),)
 
 
 def _reduce_view(view: memoryview) -> tuple[Any, ...]:
