@@ -441,6 +441,7 @@ class Core:
     def _start(self, job: Job, out: Commands) -> None:
         job.move(START)
         job.started = self._now
+        job.advice = self.learner.advice
         instant, blamed = self._limit(job)
         if instant > self._now:
             self.running += 1
