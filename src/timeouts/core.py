@@ -29,6 +29,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from timeouts.admission import Door, PredictedWait
+from timeouts.deadline import spoken
 from timeouts.discipline import FIFO, Discipline
 from timeouts.errors import (
     PolicyFailed,
@@ -38,6 +40,7 @@ from timeouts.errors import (
     ShuttingDown,
     TimeoutsError,
     TooManyAbandoned,
+    WaitTooLong,
     Withdrawn,
     Work,
 )
@@ -58,7 +61,7 @@ from timeouts.job import (
     Job,
 )
 from timeouts.outcome import Outcome
-from timeouts.pace import Pace
+from timeouts.pace import STEADY, Pace
 from timeouts.policy.base import Policy
 from timeouts.policy.broken import Broken
 from timeouts.stack import Stack
@@ -118,6 +121,7 @@ class Core:
         max_abandoned: how many abandoned jobs may still run before new work is refused.
         discipline: makes the queue.
         stops: whether work can be stopped, rather than only abandoned.
+        admission: refuses on arrival who would not be started in time.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class Core:
         max_abandoned: float = math.inf,
         discipline: Callable[[], Discipline] = FIFO,
         stops: bool = True,
+        admission: PredictedWait | None = None,
     ) -> None:
         self.stack = stack
         self.slots = slots
@@ -143,6 +148,8 @@ class Core:
         self.learner = Learner(stops=stops)
         self._closes = math.inf
         self._pace = Pace()
+        self._steady_pace = Pace(STEADY)
+        self._door = None if admission is None else Door(admission)
         self._discipline = discipline
         self._waiting = discipline()
         self._jobs: dict[Hashable, Job] = {}
@@ -158,6 +165,11 @@ class Core:
     def free(self) -> float:
         """How many slots nobody holds."""
         return self.slots - self.running - self.abandoned
+
+    @property
+    def hopeless(self) -> int:
+        """How many the admission has taken for hopeless, whether it refused them or not."""
+        return 0 if self._door is None else self._door.hopeless
 
     @property
     def idle(self) -> bool:
@@ -202,6 +214,10 @@ class Core:
         job.expires, job.blamed = stack.limit(job)
         if room and job.expires > self._now:
             self._start(job, out)
+        elif self._door is not None and (hopeless := self._hopeless(job, self._door)):
+            job.move(EXPIRE)
+            self._answer_error(job, hopeless, out)
+            self._forget(job)
         else:
             self._waiting.push(job)
             self._arm(job, out)
@@ -240,7 +256,9 @@ class Core:
             if job.error is not None:
                 job.error.work = work
             out.append(Late(job, outcome))
-        self._pace.add(self._now - job.started)
+        held = self._now - job.started
+        self._pace.add(held)
+        self._steady_pace.add(held)
         self._forget(job)
         if self._waiting:
             self._grant(out)
@@ -378,6 +396,19 @@ class Core:
             )
         return None
 
+    def _hopeless(self, job: Job, door: Door) -> TimeoutsError | None:
+        """Return what a job that has to wait is told if it would not be reached in time."""
+        wait = self._steady_pace.time_for(len(self._waiting), self.slots - self.abandoned) or 0.0
+        left = job.expires - self._now
+        if not door.refuses(hopeless=wait > left):
+            return None
+        refusal = WaitTooLong(
+            f"would have to wait for some {spoken(wait)} s, and there are {spoken(left)} s",
+            limit=left,
+        )
+        refusal.retry_after = wait - left
+        return refusal
+
     def _grant(self, out: Commands) -> None:
         while self._waiting and self._has_room():
             try:
@@ -410,6 +441,7 @@ class Core:
     def _start(self, job: Job, out: Commands) -> None:
         job.move(START)
         job.started = self._now
+        job.advice = self.learner.advice
         instant, blamed = self._limit(job)
         if instant > self._now:
             self.running += 1

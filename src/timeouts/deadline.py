@@ -75,12 +75,16 @@ def spoken(duration: float) -> str:
     return f"{duration:.3g}" if duration < 1000 else f"{duration:.0f}"
 
 
-def _dumped(duration: float) -> float | None:
-    return None if math.isinf(duration) else duration
+def _dumped(duration: Any) -> Any:
+    return None if duration == math.inf else duration
 
 
 def _limit(value: Any) -> float:
     return seconds(value)
+
+
+def _limit_or_auto(value: Any) -> Any:
+    return value if value == AUTO else seconds(value)
 
 
 def _reserve(value: Any) -> float:
@@ -90,10 +94,16 @@ def _reserve(value: Any) -> float:
     return reserve
 
 
+def _least(value: Any) -> float:
+    return seconds(value, "at_least", zero=True)
+
+
 def _reserve_or_auto(value: Any) -> Any:
     return value if value == AUTO else _reserve(value)
 
 
-_dump = PlainSerializer(_dumped, return_type=float | None)
+_dump = PlainSerializer(_dumped, return_type=float | str | None)
 Timeout = Annotated[float, BeforeValidator(_limit), _dump]
+AutoTimeout = Annotated[float | Literal["auto"], BeforeValidator(_limit_or_auto), _dump]
+Least = Annotated[float, BeforeValidator(_least)]
 Reserve = Annotated[float | Literal["auto"], BeforeValidator(_reserve_or_auto)]

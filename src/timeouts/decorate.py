@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import wrapt
 
+from timeouts.admission import PredictedWait
 from timeouts.clock import Clock
 from timeouts.deadline import Seconds
 from timeouts.discipline import Discipline
@@ -45,6 +46,7 @@ class Options(TypedDict, total=False):
     workers: str | WorkerKind | None
     capacity: float
     discipline: Callable[[], Discipline]
+    admission: PredictedWait | None
     observers: Iterable[Observer]
     clock: Clock
     drain_timeout: Seconds
@@ -59,7 +61,7 @@ def guard(limits: Policy | Stack | None = None, **options: Unpack[Options]) -> D
 
     Args:
         limits: a policy, or policies joined with `|`, outermost first; None for none.
-        **options: as for `Server`: slots, workers, capacity, discipline, observers, clock,
+        **options: as for `Server`: slots, workers, capacity, discipline, admission, observers, clock,
             drain_timeout.
 
     Raises:

@@ -4,6 +4,7 @@ TimeoutsError                                    HTTP  gRPC                 star
 ├─ Rejected             (never ran: retry is safe; carries retry_after)
 │  ├─ QueueFull                                  429   RESOURCE_EXHAUSTED   no
 │  ├─ QueueTimeoutError   [TimeoutError]         503   UNAVAILABLE          no
+│  ├─ WaitTooLong                                503   UNAVAILABLE          no
 │  ├─ TooManyAbandoned                           503   UNAVAILABLE          no
 │  ├─ StartupFailed                              503   UNAVAILABLE          no
 │  │  └─ StartupTimeoutError  [TimeoutError]     503   UNAVAILABLE          no
@@ -111,6 +112,10 @@ class Rejected(TimeoutsError):
 
 class QueueFull(Rejected):
     """As many jobs wait as `capacity` allows."""
+
+
+class WaitTooLong(Rejected):
+    """The job would have expired before it could be started, as far as that can be predicted."""
 
 
 class QueueTimeoutError(Rejected, TimeoutError):

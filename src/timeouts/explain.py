@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from timeouts.deadline import written
+from timeouts.deadline import AUTO, written
 from timeouts.policy.base import Interval, Policy
 
 WITHIN: dict[Interval, frozenset[Interval]] = {
@@ -122,10 +122,12 @@ def _tightest(interval: Interval, but: Policy, policies: Sequence[Policy]) -> Po
 def _allows(policy: Policy, interval: Interval | None = None) -> float:
     """Return what a policy allows, less the reserve where it bounds a wait; infinite if unknown.
 
-    A reserve that is learned may be next to nothing.
+    A reserve that is learned may be next to nothing, a limit as long as it may get.
     """
-    timeout: float = getattr(policy, "timeout", math.inf)
+    timeout: Any = getattr(policy, "timeout", math.inf)
+    if timeout == AUTO:
+        timeout = getattr(policy, "at_most", math.inf)
     reserve: object = getattr(policy, "reserve", 0.0)
     if interval is Interval.WAITING and isinstance(reserve, float):
-        return timeout - reserve
-    return timeout
+        timeout -= reserve
+    return float(timeout)

@@ -99,7 +99,7 @@ class Job:
         expires: the tightest deadline of its present phase.
         blamed: the policy that set `expires`.
         error: what it was answered with, if that was an error of ours.
-        advice: what was learned of its handler when it arrived.
+        advice: what was learned of its handler when its present phase began.
         abandoned: when it was abandoned.
     """
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, cast
 
+from timeouts.admission import PredictedWait
 from timeouts.clock import Clock
-from timeouts.discipline import Discipline
+from timeouts.discipline import FIFO, Discipline
 from timeouts.handler import Handler
 from timeouts.observe import Observer
 from timeouts.policy import Interval
@@ -73,6 +74,20 @@ def checked_discipline(discipline: Any) -> Callable[[], Discipline]:
                 f"discipline must make queues with {method}; {discipline!r} makes {queue!r}"
             )
     return cast("Callable[[], Discipline]", discipline)
+
+
+def checked_admission(admission: Any, discipline: Callable[[], Discipline]) -> PredictedWait | None:
+    """Return the rule for who is let in, or refuse what is none, or does not go with the order of the queue."""
+    if admission is None:
+        return None
+    if not isinstance(admission, PredictedWait):
+        raise TypeError(f"admission must be PredictedWait() or None; got {admission!r}")
+    if discipline is not FIFO:
+        raise ValueError(
+            f"admission predicts the wait in a queue that is first in, first out: leave discipline out; "
+            f"got {discipline!r}"
+        )
+    return admission
 
 
 def checked_clock(clock: Any) -> Clock:

@@ -6,8 +6,10 @@ A run that was stopped at its limit, or lingered after it, counts for as long as
 
 from __future__ import annotations
 
-_WEIGHT = 1 / 16
+RECENT = 1 / 16
 """What one more job counts for: half the memory is in the last eleven."""
+STEADY = 1 / 50
+"""The same for who must not be misled by a few: half is in the last 34."""
 
 
 class Pace:
@@ -16,15 +18,16 @@ class Pace:
     Exponentially weighted, as the round-trip time of TCP is (RFC 6298): one number, O(1) per job.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_weight")
 
-    def __init__(self) -> None:
+    def __init__(self, weight: float = RECENT) -> None:
         self._held: float | None = None
+        self._weight = weight
 
     def add(self, held: float) -> None:
         """Take in that a slot is free again after `held` seconds."""
         known = self._held
-        self._held = held if known is None else known + (held - known) * _WEIGHT
+        self._held = held if known is None else known + (held - known) * self._weight
 
     def time_for(self, jobs: int, slots: float) -> float | None:
         """Return the seconds in which so many jobs are worked off; None before the first is done."""

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from timeouts.admission import PredictedWait
 from timeouts.callers import Callers
 from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
@@ -23,6 +24,7 @@ from timeouts.handler import Handler, handler_of
 from timeouts.observe import LateLogger, Observer
 from timeouts.observe.observer import Announcer
 from timeouts.options import (
+    checked_admission,
     checked_clock,
     checked_count,
     checked_discipline,
@@ -42,7 +44,8 @@ class Stats(NamedTuple):
 
     They balance: `running + abandoned + free == slots`, and
     `arrived == sum(outcomes.values()) + waiting + running`. `advice` is what has been learned of the
-    handler: `advice.reserve(30)` is what `GatewayTimeout(30, reserve="auto")` holds back at present.
+    handler: `advice.reserve(30)` is what `GatewayTimeout(30, reserve="auto")` holds back at present. `hopeless` is how many the admission
+    has taken for that, whether it refused them or not.
     """
 
     waiting: int
@@ -53,6 +56,7 @@ class Stats(NamedTuple):
     arrived: int
     outcomes: Mapping[str, int]
     advice: Advice
+    hopeless: int
 
 
 class Server:
@@ -73,6 +77,8 @@ class Server:
         capacity: how many jobs may wait; default 1,000. One more is refused with `QueueFull`.
         discipline: the order of the queue, a class such as `FIFO` (default), `LIFO`, `Priority` or
             `EarliestDeadlineFirst`.
+        admission: `PredictedWait()` refuses on arrival who would expire before being started; default:
+            whoever finds a place in the queue may wait.
         observers: who else looks on; late results are always logged (logger `timeouts`).
         clock: where time comes from; tests pass a manual one.
         drain_timeout: seconds that leaving the `with` block waits for jobs to end; default 30.
@@ -96,6 +102,7 @@ class Server:
         workers: str | WorkerKind | None = None,
         capacity: float = 1000,
         discipline: Callable[[], Discipline] = FIFO,
+        admission: PredictedWait | None = None,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,
         drain_timeout: Seconds = 30.0,
@@ -105,6 +112,7 @@ class Server:
             "workers": workers,
             "capacity": capacity,
             "discipline": discipline,
+            "admission": admission,
             "observers": observers,
             "drain_timeout": drain_timeout,
         }
@@ -118,6 +126,7 @@ class Server:
         self._kind.check(self._handler, self._slots, self.limits)
         self._capacity = checked_count("capacity", capacity, least=0)
         self._discipline = checked_discipline(discipline)
+        self._admission = checked_admission(admission, self._discipline)
         self._announcer = Announcer((LateLogger(), *checked_observers(observers)))
         self._clock = checked_clock(clock)
         self._drain_timeout = seconds(drain_timeout, "drain_timeout")
@@ -137,6 +146,7 @@ class Server:
             max_abandoned=self._kind.max_abandoned,
             discipline=self._discipline,
             stops=self._kind.stop_mode != "abandon",
+            admission=self._admission,
         )
         self._shell = Shell(
             core, self._clock, self._announcer, self._kind, self._handler, self._slots
@@ -362,6 +372,7 @@ def _books(core: Core) -> Stats:
         arrived=core.arrived,
         outcomes=dict(core.outcomes),
         advice=core.learner.advice,
+        hopeless=core.hopeless,
     )
 
 

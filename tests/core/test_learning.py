@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeouts.core import Cancel, Commands, Core, Learned, Reply
-from timeouts.estimate import COLD
+from timeouts.estimate import COLD, Advice
 from timeouts.estimate.advice import ENOUGH
 from timeouts.estimate.durations import GROWTH
 from timeouts.job import Job
@@ -79,12 +79,13 @@ def test_what_is_learned_moves_no_deadline_of_those_who_are_here() -> None:
     core.arrive(Job("hangs"), 0)
     now = serve(core, ENOUGH - 1, 0.01, 0)
     core.arrive(Job("running"), now)
+    core.arrive(Job("next"), now)
     before = Job("before")
     core.arrive(before, now)
     expires = before.expires
     core.finish("running", Outcome("y"), now + 0.01)
-    assert core.learner.advice is not COLD
-    assert before.advice is COLD
+    assert core.learner.advice != COLD
+    assert before.advice == COLD
     assert expires == now + 15
 
 
@@ -96,13 +97,13 @@ def test_a_stopped_run_would_have_taken_longer() -> None:
         now += 1
         assert any(isinstance(command, Cancel) for command in core.tick(now))
         core.finish(number, Outcome("late"), now)
-    assert core.learner.advice is COLD
+    assert core.learner.advice == COLD
 
 
 def test_a_run_that_failed_says_nothing_of_how_long_a_good_one_takes() -> None:
     core = Core(Stack(), slots=1)
     serve(core, ENOUGH, 0.001, 0, Outcome(error=ValueError("bad input")))
-    assert core.learner.advice is COLD
+    assert core.learner.advice == COLD
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,54 @@ def test_who_finds_a_free_slot_is_started_whatever_his_budget(
         core.finish(number, Outcome("y"), now)
     core.arrive(Job("newcomer", deadline=now + budget), now)
     assert core.running == 1
+
+
+def hang_and_stop(core: Core, key: object, now: float) -> float:
+    """Have a job run into its limit; return that instant."""
+    core.arrive(Job(key), now)
+    expires = core.next_timer()
+    core.tick(expires)
+    core.finish(key, Outcome("late"), expires + 1)
+    return expires + 1
+
+
+def test_a_learned_limit_stops_what_hangs() -> None:
+    """One in fifty hangs, and would be stopped after 30 s."""
+    core, now = Core(Stack(ExecutionTimeout("auto", at_most=30)), slots=1), 0.0
+    for number in range(3000):
+        now = serve(core, 1, 0.1, now) if number % 50 else hang_and_stop(core, number, now)
+    core.arrive(Job("last"), now)
+    assert 0.1 < core.next_timer() - now < 0.8
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit"),
+    [
+        (ExecutionTimeout("auto"), math.inf),
+        (ExecutionTimeout("auto", at_most=30), 30),
+        (ExecutionTimeout("auto", at_least=2), math.inf),
+    ],
+)
+def test_cold_a_learned_limit_is_the_longest(policy: ExecutionTimeout, limit: float) -> None:
+    core = Core(Stack(policy), slots=1)
+    core.arrive(Job("a"), 0)
+    assert core.next_timer() == limit
+
+
+def test_the_bounds_win() -> None:
+    job = Job("a")
+    job.arrived = job.started = 10
+    for learned_limit, ends in ((0.1, 12), (3, 13), (99, 15), (math.inf, 15)):
+        job.advice = Advice(execution=learned_limit)
+        assert ExecutionTimeout("auto", at_least=2, at_most=5).deadline(job) == ends
+
+
+def test_who_is_started_is_under_what_has_been_learned_until_then() -> None:
+    """A limit that was raised while he waited is raised for him, too; one that is running keeps his own."""
+    core = Core(Stack(ExecutionTimeout("auto", at_most=30)), slots=1)
+    core.arrive(Job("running"), 0)
+    core.arrive(Job("waiting"), 0)
+    core.learner.advice = Advice(execution=3)
+    assert core.next_timer() == 30
+    core.finish("running", Outcome("y"), 1)
+    assert core.next_timer() == 4

@@ -1,25 +1,31 @@
 """Durations: what is one, what is refused, and in which words."""
 
+import json
 import math
+import pickle
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from timeouts import config
 from timeouts.deadline import seconds, spoken, written
 from timeouts.policy import (
     ExecutionTimeout,
     FirstItemTimeout,
     GatewayTimeout,
     IdleTimeout,
+    Interval,
     Policy,
     QueueTimeout,
 )
+from timeouts.stack import Stack
 
 KINDS = [GatewayTimeout, QueueTimeout, ExecutionTimeout, FirstItemTimeout, IdleTimeout]
 GOOD = [
@@ -227,3 +233,57 @@ def test_a_policy_is_dumped_as_it_may_be_written(timeout: float, dumped: float |
     policy = QueueTimeout(timeout)
     assert adapter.dump_python(policy) == {"timeout": dumped}
     assert adapter.validate_json(adapter.dump_json(policy)) == policy
+
+
+# ── what is learned ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_learned_is_shown_as_it_is_written() -> None:
+    assert repr(GatewayTimeout(30, reserve="auto")) == 'GatewayTimeout(30, reserve="auto")'
+    assert repr(ExecutionTimeout("auto")) == 'ExecutionTimeout("auto")'
+    bounded = ExecutionTimeout("auto", at_least=1, at_most="1m")
+    assert repr(bounded) == 'ExecutionTimeout("auto", at_least=1, at_most=60)'
+    assert bounded == ExecutionTimeout("auto", at_least=1.0, at_most=60)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": 5, "at_most": 9}, "at_least and at_most bound a limit that is learned"),
+        ({"timeout": 5, "at_least": 1}, "at_least and at_most bound a limit that is learned"),
+        ({"timeout": "auto", "soft": 3}, 'soft goes with a limit that is fixed, not with "auto"'),
+        ({"timeout": "auto", "at_least": 3, "at_most": 2}, "at_least must not be longer than"),
+        ({"timeout": "automatic"}, "timeout must be a duration such as"),
+    ],
+)
+def test_a_learned_limit_that_makes_no_sense_is_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ExecutionTimeout(**options)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        GatewayTimeout(30, reserve="auto"),
+        ExecutionTimeout("auto"),
+        ExecutionTimeout("auto", at_least=1, at_most=9),
+    ],
+)
+def test_what_is_learned_survives_as_data(policy: Policy) -> None:
+    stack = Stack(policy)
+    assert config.load(json.loads(json.dumps(config.dump(stack)))) == stack
+    assert pickle.loads(pickle.dumps(stack)) == stack
+
+
+def test_what_is_learned_is_explained() -> None:
+    both = (GatewayTimeout(30, reserve="auto") | ExecutionTimeout("auto")).explain()
+    assert both.unbounded == ()
+    assert Stack(ExecutionTimeout("auto")).explain().unbounded == (
+        Interval.WAITING,
+        Interval.SERVICE,
+        Interval.SOJOURN,
+    )
+    bounded = Stack(ExecutionTimeout("auto", at_most=9)).explain()
+    assert Interval.SERVICE not in bounded.unbounded

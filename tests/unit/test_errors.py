@@ -27,6 +27,7 @@ from timeouts.errors import (
     StartupTimeoutError,
     TimeoutsError,
     TooManyAbandoned,
+    WaitTooLong,
     Withdrawn,
     WorkerLost,
 )
@@ -49,6 +50,7 @@ TREE = [
     Row(Rejected, TimeoutsError, False, "rejected", 503, "UNAVAILABLE"),
     Row(QueueFull, Rejected, False, "queue_full", 429, "RESOURCE_EXHAUSTED"),
     Row(QueueTimeoutError, Rejected, True, "queue_timeout", 503, "UNAVAILABLE"),
+    Row(WaitTooLong, Rejected, False, "wait_too_long", 503, "UNAVAILABLE"),
     Row(TooManyAbandoned, Rejected, False, "too_many_abandoned", 503, "UNAVAILABLE"),
     Row(StartupFailed, Rejected, False, "startup_failed", 503, "UNAVAILABLE"),
     Row(StartupTimeoutError, StartupFailed, True, "startup_timeout", 503, "UNAVAILABLE"),

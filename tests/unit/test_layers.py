@@ -14,6 +14,7 @@ import timeouts
 assert timeouts.__file__ is not None
 PACKAGE = Path(timeouts.__file__).parent
 NAMES = (
+    "admission",
     "callsite",
     "core",
     "deadline",

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timeouts.estimate.durations import GROWTH, Curve
@@ -46,12 +47,14 @@ class Advice:
         reserves: this reserve is advised,
         waits: or what leaves at least so much time to wait in: as much as a shorter budget leaves.
         count: how many executions it is based on.
+        execution: seconds after which an execution is best stopped; infinite where no stop is worth its cost.
     """
 
     budgets: tuple[float, ...] = ()
     reserves: tuple[float, ...] = ()
     waits: tuple[float, ...] = ()
     count: int = 0
+    execution: float = math.inf
 
     def reserve(self, budget: float) -> float:
         """Return how many seconds of a budget must be left for a start to be worth it."""
@@ -74,7 +77,7 @@ def advise(curve: Curve, recovery: float) -> Advice:
     """
     if curve.size < ENOUGH or not curve.ended:
         return COLD
-    curve = with_tail(curve)
+    known, curve = curve, with_tail(curve)
     edges, finished = curve.edges, curve.finished
     reserves, waits = [], []
     rates, best, cheap, slow = _rates(curve, recovery), 0.0, 0, 0
@@ -92,7 +95,21 @@ def advise(curve: Curve, recovery: float) -> Advice:
         reserve = edges[max(cheap, slow)]
         reserves.append(reserve)
         waits.append(wait)
-    return Advice(edges, tuple(reserves), tuple(waits), curve.size)
+    execution = math.inf
+    if recovery < math.inf and known.finished[-1] < 1:
+        execution = max(_execution(curve, rates, recovery), edges[slow])
+    return Advice(edges, tuple(reserves), tuple(waits), curve.size, execution)
+
+
+def _execution(curve: Curve, rates: Sequence[float], recovery: float) -> float:
+    """Return the latest age at which to stop brings all but the best rate; between two edges nothing ends."""
+    least = SLOWEST * max(rates)
+    latest = max(place for place, rate in enumerate(rates) if rate >= least)
+    edge, left = curve.edges[latest], 1 - curve.finished[latest]
+    if latest == len(rates) - 1:
+        return edge
+    cost = curve.worked[latest] + recovery * left
+    return min(curve.edges[latest + 1], edge + (rates[latest] / least - 1) * cost / left)
 
 
 def with_tail(curve: Curve) -> Curve:
@@ -102,16 +119,16 @@ def with_tail(curve: Curve) -> Curve:
     would ever find out that a longer reserve is worth more.
     """
     horizon, left, worked = curve.edges[-1], 1 - curve.finished[-1], curve.worked[-1]
+    if left <= 0:
+        return curve
     middle = bisect_right(curve.edges, horizon / 2) - 1
     before = 1 - curve.finished[middle] if middle >= 0 else 1.0
-    if not 0 < left < before:
-        return curve
     hazard = math.log(before / left) / (horizon - (curve.edges[middle] if middle >= 0 else 0.0))
     tail = []
     for number in range(1, _TAIL + 1):
         step = horizon * (GROWTH - 1) * GROWTH ** (number - 1)
         after = left * math.exp(-hazard * step)
-        worked += (left - after) / hazard
+        worked += (left + after) / 2 * step
         left = after
         tail.append((horizon * GROWTH**number, 1 - left, worked))
     edges, finished, work = zip(*tail, strict=True)

@@ -1,0 +1,59 @@
+"""The execution limit that is in force, which follows the advice, but not every whim of it.
+
+Laws:
+- It is raised at once: when nearly all of a few runs in a row are stopped by it, it is four times as long. A handler that has
+  become slow must not be killed again and again until the statistics have seen it.
+- It is not lowered again before the window in which it was raised is over.
+- A change of less than a tenth is none.
+"""
+
+from __future__ import annotations
+
+import math
+
+FEW = 4
+TOO_MANY = 3
+"""By chance, where one run in twenty hangs, three of four do so once in 2,000 rows."""
+LONGER = 4.0
+_NEAR = 0.99
+"""A run that was stopped at this share of the limit, or later, was stopped by it."""
+_SAME = 0.1
+
+
+class ExecutionLimit:
+    """How long an execution may take at present.
+
+    Attributes:
+        seconds: the limit; infinite while no stop is worth its cost.
+    """
+
+    __slots__ = ("_hits", "_raised", "_runs", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = math.inf
+        self._runs = 0
+        self._hits = 0
+        self._raised = False
+
+    def ran(self, seconds: float, *, stopped: bool) -> bool:
+        """Take in a run; return whether the limit was raised."""
+        self._runs += 1
+        self._hits += stopped and seconds >= _NEAR * self.seconds
+        if self._runs < FEW:
+            return False
+        too_many = self._hits >= TOO_MANY
+        self._runs = self._hits = 0
+        if too_many:
+            self.seconds *= LONGER
+            self._raised = True
+        return too_many
+
+    def follow(self, advised: float) -> None:
+        """Take over what is advised now, unless it is the same, or less than what it was raised to."""
+        wanted = max(advised, self.seconds) if self._raised else advised
+        if math.inf in {wanted, self.seconds} or abs(wanted / self.seconds - 1) > _SAME:
+            self.seconds = wanted
+
+    def end_window(self) -> None:
+        """The window is over: it may be lowered again."""
+        self._raised = False
