@@ -1,5 +1,6 @@
 """Timeout policies for model servers: waiting, service and sojourn time, each with a limit of its own."""
 
+from timeouts.admission import PredictedWait
 from timeouts.clock import Clock
 from timeouts.current import checkpoint, remaining
 from timeouts.decorate import guard
@@ -21,6 +22,7 @@ from timeouts.errors import (
     StartupTimeoutError,
     TimeoutsError,
     TooManyAbandoned,
+    WaitTooLong,
     Withdrawn,
     WorkerLost,
 )
@@ -41,7 +43,7 @@ from timeouts.server import Server, Stats
 from timeouts.soft import SoftTimeout
 from timeouts.stack import Stack, UselessPolicyWarning
 from timeouts.statuses import STATUSES, Status, Statuses
-from timeouts.workers import ProcessWorkers, TaskWorkers, ThreadWorkers
+from timeouts.workers import ProcessWorkers, RayWorkers, TaskWorkers, ThreadWorkers
 
 __all__ = [
     "Clock",
@@ -66,11 +68,13 @@ __all__ = [
     "Phase",
     "Policy",
     "PolicyFailed",
+    "PredictedWait",
     "Priority",
     "ProcessWorkers",
     "QueueFull",
     "QueueTimeout",
     "QueueTimeoutError",
+    "RayWorkers",
     "Rejected",
     "STATUSES",
     "Server",
@@ -88,6 +92,7 @@ __all__ = [
     "TimeoutsError",
     "TooManyAbandoned",
     "UselessPolicyWarning",
+    "WaitTooLong",
     "Withdrawn",
     "WorkerLost",
     "checkpoint",

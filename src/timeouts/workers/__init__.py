@@ -8,6 +8,7 @@ from typing import Any, cast
 from timeouts.handler import Handler
 from timeouts.workers.base import Pool, Shell, StopMode, WorkerKind
 from timeouts.workers.process.kind import ProcessWorkers
+from timeouts.workers.ray.kind import RayWorkers
 from timeouts.workers.task import TaskWorkers
 from timeouts.workers.thread import ThreadWorkers
 
@@ -15,6 +16,7 @@ KINDS: dict[str, Callable[[], WorkerKind]] = {
     "task": TaskWorkers,
     "thread": ThreadWorkers,
     "process": ProcessWorkers,
+    "ray": RayWorkers,
 }
 
 _CHOICE = " or ".join(map(repr, KINDS)) + ", or an object such as ThreadWorkers(max_abandoned=8)"
@@ -42,6 +44,7 @@ def _checked(workers: Any) -> WorkerKind:
 __all__ = [
     "Pool",
     "ProcessWorkers",
+    "RayWorkers",
     "Shell",
     "StopMode",
     "TaskWorkers",
