@@ -72,7 +72,7 @@ class Server:
         limits: a policy, or policies joined with `|`, outermost first; None for no limits.
         slots: how many jobs may run at once; default: unlimited for tasks, `min(32, cores + 4)`
             for threads, the number of cores for processes. Work that cannot be stopped holds its slot until it ends by itself.
-        workers: `"task"`, `"thread"`, `"process"`, or an object with options such as
+        workers: `"task"`, `"thread"`, `"process"`, `"ray"`, or an object with options such as
             `ProcessWorkers(...)`; default: tasks for `async def` handlers, threads for others.
         capacity: how many jobs may wait; default 1,000. One more is refused with `QueueFull`.
         discipline: the order of the queue, a class such as `FIFO` (default), `LIFO`, `Priority` or

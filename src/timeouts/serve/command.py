@@ -17,7 +17,7 @@ def serve(  # noqa: PLR0917 - a command line has many options
         int | None, typer.Option(metavar="N", help="Default 8000; 0 for any that is free.")
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(metavar="KIND", help="task, thread or process.")
+        str | None, typer.Option(metavar="KIND", help="task, thread, process or ray.")
     ] = None,
     slots: Annotated[
         int | None, typer.Option(metavar="N", help="How many may run at once.")

@@ -28,7 +28,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 NAME = "timeouts.toml"
-Workers = Literal["task", "thread", "process"]
+Workers = Literal["task", "thread", "process", "ray"]
 
 
 class _Table(BaseModel):

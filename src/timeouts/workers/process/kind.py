@@ -72,8 +72,8 @@ class ProcessWorkers:
         max_jobs: int | None = None,
         max_memory: int | None = None,
     ) -> None:
-        self.setup = _function("setup", setup)
-        self.preload = _function("preload", preload)
+        self.setup = plain_function("setup", setup)
+        self.preload = plain_function("preload", preload)
         self.spares = whole_number("spares", spares, least=0)
         if start_method not in START_METHODS:
             choice = ", ".join(map(repr, START_METHODS))
@@ -85,8 +85,8 @@ class ProcessWorkers:
                 f"got {start_method!r}: use setup=, which runs in each worker"
             )
         self.startup_timeout = seconds(startup_timeout, "startup_timeout")
-        self.ladder = Ladder(_flag("stacks", stacks), _grace("term_grace", term_grace))
-        self.stream_grace = _grace("stream_grace", stream_grace)
+        self.ladder = Ladder(_flag("stacks", stacks), grace_period("term_grace", term_grace))
+        self.stream_grace = grace_period("stream_grace", stream_grace)
         self.max_jobs = None if max_jobs is None else whole_number("max_jobs", max_jobs, least=1)
         self.max_memory = (
             None if max_memory is None else whole_number("max_memory", max_memory, least=1)
@@ -118,7 +118,8 @@ class ProcessWorkers:
         return f"ProcessWorkers({self.start_method})"
 
 
-def _function(name: str, value: Any) -> Any:
+def plain_function(name: str, value: Any) -> Any:
+    """Return a function that a worker can call, or None, or refuse what is neither."""
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be a function; got {value!r}")
     if iscoroutinefunction(value) or isgeneratorfunction(value):
@@ -126,7 +127,8 @@ def _function(name: str, value: Any) -> Any:
     return value
 
 
-def _grace(name: str, value: Any) -> float:
+def grace_period(name: str, value: Any) -> float:
+    """Return a finite number of seconds, 0 among them, or refuse what is none."""
     grace = seconds(value, name, zero=True)
     if math.isinf(grace):
         raise ValueError(f"{name} must be a finite number of seconds; got {value!r}")

@@ -11,7 +11,7 @@ from timeouts.handler import Handler
 from timeouts.options import whole_number
 from timeouts.stack import Stack
 from timeouts.workers.base import Shell, StopMode
-from timeouts.workers.process.kind import _function, _grace
+from timeouts.workers.process.kind import grace_period, plain_function
 
 if TYPE_CHECKING:
     from timeouts.workers.ray.pool import RayPool
@@ -78,10 +78,10 @@ class RayWorkers:
         options: Mapping[str, Any] | None = None,
         address: str | None = None,
     ) -> None:
-        self.setup = _function("setup", setup)
+        self.setup = plain_function("setup", setup)
         self.spares = whole_number("spares", spares, least=0)
         self.startup_timeout = seconds(startup_timeout, "startup_timeout")
-        self.stream_grace = _grace("stream_grace", stream_grace)
+        self.stream_grace = grace_period("stream_grace", stream_grace)
         self.max_jobs = None if max_jobs is None else whole_number("max_jobs", max_jobs, least=1)
         self.options = _options(options)
         if not isinstance(address, str | None):
