@@ -1,4 +1,4 @@
-"""The command line: `timeouts demo`, `timeouts explain`, `timeouts serve`.
+"""The command line: `timeouts demo`, `timeouts explain`, `timeouts serve`, `timeouts simulate`.
 
 A command is a function with typer's annotations in a module of its own, which may import its guests
 only inside the function; one row of `COMMANDS` makes it known.
@@ -36,6 +36,7 @@ COMMANDS = {
     "demo": Command("timeouts.demo.command", "demo"),
     "explain": Command("timeouts.serve.command", "serve"),
     "serve": Command("timeouts.serve.command", "serve"),
+    "simulate": Command("timeouts.sim.command", "sim"),
 }
 
 

@@ -1,0 +1,137 @@
+"""Requests as they were recorded: JSON lines, one object a request.
+
+    {"arrival": 12.031, "service": 0.083}
+    {"arrival": 12.040, "service": 0.310, "budget": 1.0, "priority": 2, "key": "tenant-7"}
+
+`arrival` is an instant on any clock, `service` the seconds that the work took, without the queue; null
+for work that never ended. The rest may be left out.
+
+Law: only differences of instants count; the first request arrives at 0. Nothing is drawn by chance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from timeouts.sim.checked import finite, number
+from timeouts.sim.clients import ANYBODY, Client
+from timeouts.sim.recorded import LONGEST, Recorded
+from timeouts.sim.scenario import Request, Slowdown, check_window, checked_slowdown
+
+FIELDS = ("arrival", "service", "budget", "priority", "key")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Recorded requests, in place of drawn ones.
+
+    Args:
+        recorded: the requests, in order of arrival, the first one at 0; at least two.
+        margin: seconds at the beginning and at the end that are not counted: there the server is emptier
+            than it is for most of the time.
+        slowdown: as for `Scenario`.
+
+    Cannot do: say what other callers would have done. Who was answered late and went away for good
+    is in a trace of the day, and the same on every replay.
+    """
+
+    recorded: tuple[Request, ...]
+    margin: float = 0.0
+    slowdown: Slowdown = ()
+    service: Recorded = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if len(self.recorded) < 2 or not self.recorded[0].arrived == 0 < self.recorded[-1].arrived:
+            raise ValueError(
+                "a trace must hold at least two requests, at different instants: "
+                f"one has no rate; got {len(self.recorded)}"
+            )
+        check_window(self.duration, self.margin)
+        object.__setattr__(self, "slowdown", checked_slowdown(self.slowdown))
+        works = tuple(request.work for request in self.recorded)
+        object.__setattr__(self, "service", Recorded(works))
+
+    @classmethod
+    def read(cls, path: str | Path, client: Client = ANYBODY) -> Trace:
+        """Read a file.
+
+        Args:
+            path: the file.
+            client: what the lines leave open: the budget, the priority, and how callers behave.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: a line says nothing that makes sense; the message names file and line.
+        """
+        kinds: dict[tuple[Any, ...], Client] = {}
+        requests = list[Request]()
+        with Path(path).open(encoding="utf-8") as lines:
+            for count, line in enumerate(lines, start=1):
+                if line.strip():
+                    try:
+                        requests.append(_request(_object(line), client, kinds))
+                    except (TypeError, ValueError) as wrong:
+                        raise ValueError(f"{path}, line {count}: {wrong}") from None
+        try:
+            return cls.of(requests)
+        except ValueError as wrong:
+            raise ValueError(f"{path}: {wrong}") from None
+
+    @classmethod
+    def of(cls, requests: Iterable[Request]) -> Trace:
+        """Put requests in order of arrival, the first one at 0."""
+        ordered = sorted(requests, key=lambda request: request.arrived)
+        first = ordered[0].arrived if ordered else 0.0
+        return cls(tuple(request._replace(arrived=request.arrived - first) for request in ordered))
+
+    @property
+    def duration(self) -> float:
+        """The seconds in which requests arrive, a mean gap after the last one included."""
+        return self.recorded[-1].arrived * len(self.recorded) / (len(self.recorded) - 1)
+
+    def load(self, slots: int) -> float:
+        """Return the load that it puts on so many slots: 1 is all that they can do."""
+        return len(self.recorded) * self.service.healthy / (self.duration * slots)
+
+    def at_load(self, load: float, slots: int) -> Trace:
+        """Return the same requests, faster or slower one after another."""
+        pace = self.load(slots) / finite("load", load)
+        closer = (request._replace(arrived=request.arrived * pace) for request in self.recorded)
+        return replace(self, recorded=tuple(closer))
+
+    def requests(self, seed: int) -> Iterator[Request]:  # noqa: ARG002 - nothing is drawn
+        """Yield the requests in order of arrival."""
+        return iter(self.recorded)
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    data = json.loads(line)
+    if not isinstance(data, dict):
+        raise ValueError(f"an object with {', '.join(FIELDS)} must stand here; got {data!r}")  # noqa: TRY004 - the file's value
+    if unknown := data.keys() - set(FIELDS):
+        raise ValueError(f"{min(unknown)!r} means nothing; known are {', '.join(FIELDS)}")
+    if missing := [name for name in FIELDS[:2] if name not in data]:
+        raise ValueError(f"{missing[0]} is missing")
+    return data
+
+
+def _request(data: Mapping[str, Any], usual: Client, kinds: dict[Any, Client]) -> Request:
+    arrival = number("arrival", data["arrival"], above=-inf, most=LONGEST)
+    service = data["service"]
+    work = inf if service is None else finite("service", service, zero=True)
+    said = tuple(data.get(name) for name in FIELDS[2:])
+    if said not in kinds:
+        budget, priority, key = said
+        kinds[said] = replace(
+            usual,
+            name=usual.name if key is None else str(key),
+            budget=usual.budget if budget is None else budget,
+            priority=usual.priority if priority is None else priority,
+        )
+    return Request(arrival, work, kinds[said])
