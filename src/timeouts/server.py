@@ -18,7 +18,7 @@ from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
 from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import FIFO, Discipline
-from timeouts.estimate import Advice
+from timeouts.estimate import COLD, Advice
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, handler_of
 from timeouts.observe import LateLogger, Observer
@@ -55,8 +55,8 @@ class Stats(NamedTuple):
     slots: float
     arrived: int
     outcomes: Mapping[str, int]
-    advice: Advice
-    hopeless: int
+    advice: Advice = COLD
+    hopeless: int = 0
 
 
 class Server:

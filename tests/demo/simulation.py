@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from timeouts import ExecutionTimeout, GatewayTimeout, Job, Outcome, QueueTimeout, WorkerLost
-from timeouts.core import Cancel, Command, Core, Late, Reply, Start
+from timeouts.core import Cancel, Command, Core, Late, Learned, Reply, Start
 from timeouts.demo.recorder import Record, Recorder
 from timeouts.demo.schedule import Kind, Request
 from timeouts.testing import ManualClock
@@ -83,6 +83,8 @@ class Simulation:
                     self.recorder.told(self._requests[_number(job)], _settled(outcome))
                 case Late(job=job, outcome=outcome):
                     self.recorder.late(job, outcome, now)
+                case Learned():
+                    pass
 
 
 def simulate(

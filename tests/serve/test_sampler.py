@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeouts import errors
-from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
+from timeouts.core import Cancel, Commands, Core, Late, Learned, Reply, Start
 from timeouts.errors import TimeoutsError
 from timeouts.job import Job
 from timeouts.outcome import Outcome
@@ -67,7 +67,7 @@ class Route:
                     self.sampler.answered(command.job, command.outcome, self.now)
                 case Late():
                     self.sampler.late(command.job, command.outcome, self.now)
-                case Cancel():
+                case Cancel() | Learned():
                     pass
 
     def look(self) -> list[Any]:
