@@ -25,7 +25,7 @@ class Model:
 
 
 def main() -> None:
-    ray.init(num_cpus=2, include_dashboard=False)  # on a cluster: ray.init("auto")
+    ray.init("local", num_cpus=2, include_dashboard=False)  # on a cluster: ray.init("auto")
     model = Model()
     # options= is Ray's: {"num_gpus": 1}, {"scheduling_strategy": "SPREAD"}, {"runtime_env": ...}
     workers = RayWorkers(setup=model.load, spares=1, options={"num_cpus": 0.5})

@@ -278,7 +278,7 @@ def test_a_kill_is_proven(monkeypatch: pytest.MonkeyPatch, witness: Witness, far
     before, watchful = actors(), Watchful()
     workers = RayWorkers(spares=1)
     with Server(hostile.run, slots=1, workers=workers, observers=[watchful]) as server:
-        eventually(lambda: server._shell.pool._spares)  # type: ignore[attr-defined]
+        eventually(lambda: server._shell.pool.roster.spares)  # type: ignore[attr-defined]
         assert ("Warden" in actors()) is far
         with pytest.raises(GatewayTimeoutError):
             server.call(hostile.stops_itself, witness.path, budget=1.5)
@@ -339,7 +339,7 @@ def test_a_consumer_that_leaves_closes_the_generator(seconds: float, survives: b
     """In the actor, which serves the next; one that does not close in its grace is killed."""
     workers = RayWorkers(stream_grace=5.0 if survives else 0.2)
     with Server(ways.count_slowly, slots=1, workers=workers) as server:
-        (before,) = server._shell.pool._idle  # type: ignore[attr-defined]
+        (before,) = server._shell.pool.roster.idle  # type: ignore[attr-defined]
         items = server.call(seconds)
         assert [next(items), next(items)] == [0, 1]
         items.close()

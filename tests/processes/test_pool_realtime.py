@@ -53,7 +53,7 @@ def test_work_that_is_answered_before_it_is_sent_is_only_finished() -> None:
 
     async def scenario(bench: Bench) -> None:
         assert isinstance(bench, ProcessBench)
-        (worker,) = pool_of(bench)._idle
+        (worker,) = pool_of(bench).roster.idle
 
         def expire() -> None:
             bench.clock.advance_to(5)
@@ -65,7 +65,7 @@ def test_work_that_is_answered_before_it_is_sent_is_only_finished() -> None:
         await bench.heard("late", 1)
         assert bench.books() == (0, 0, 0)
         assert await (await bench.call("next")).value() == "next"
-        assert tuple(pool_of(bench)._idle) == (worker,)
+        assert tuple(pool_of(bench).roster.idle) == (worker,)
 
     ProcessBench.play(scenario, ExecutionTimeout(5), observers=[between])
 
@@ -108,7 +108,7 @@ def test_a_worker_may_be_settled_again(spares: int) -> None:
 
     async def scenario(bench: Bench) -> None:
         pool: Any = pool_of(bench)
-        (worker,) = pool._idle
+        (worker,) = pool.roster.idle
         work = bench.hold()
         caller = await bench.running(work)
         await bench.at(5)
@@ -117,8 +117,8 @@ def test_a_worker_may_be_settled_again(spares: int) -> None:
         assert await (await bench.call("next")).value() == "next"
         pool.settle(worker)
         pool.settle(worker)
-        assert worker not in pool._idle
-        assert (bench.server.stats().slots, len(pool._idle)) == (1, 1)
+        assert worker not in pool.roster.idle
+        assert (bench.server.stats().slots, len(pool.roster.idle)) == (1, 1)
         assert await (await bench.call("again")).value() == "again"
 
     workers = ProcessWorkers(spares=spares)
@@ -134,14 +134,14 @@ def test_what_cannot_be_written_costs_only_its_own_call(monkeypatch: pytest.Monk
         raise MemoryError("not so much")
 
     async def scenario(bench: Bench) -> None:
-        (worker,) = pool_of(bench)._idle
+        (worker,) = pool_of(bench).roster.idle
         monkeypatch.setattr(Post, "wrap", fail_once)
         error = await (await bench.call("first")).error(PayloadError)
         assert str(error) == "the arguments could not be sent: MemoryError: not so much"
         assert isinstance(error.__cause__, MemoryError)
         assert (error.started, error.work) == (False, "never started")
         assert await (await bench.call("next")).value() == "next"
-        assert tuple(pool_of(bench)._idle) == (worker,)
+        assert tuple(pool_of(bench).roster.idle) == (worker,)
 
     ProcessBench.play(scenario, None)
 

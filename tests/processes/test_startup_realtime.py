@@ -260,8 +260,8 @@ def test_a_spare_takes_the_place_of_one_that_is_lost(witness: Witness) -> None:
     workers = ProcessWorkers(spares=1)
     with Server(hostile.run, slots=1, workers=workers) as server:
         pool: Any = server._shell.pool
-        while not pool._spares:  # nobody rings when one has come
-            server._wait_until(lambda: bool(pool._spares), 0.01)
+        while not pool.roster.spares:  # nobody rings when one has come
+            server._wait_until(lambda: bool(pool.roster.spares), 0.01)
         before = pids(pool)
         assert len(before) == 2
         first = server.call(os.getpid)

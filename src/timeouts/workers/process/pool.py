@@ -1,9 +1,6 @@
-"""A pool of worker processes: who is idle, who serves which call, who is in reserve.
+"""A pool of worker processes: who serves which call, and who is told what.
 
 Laws:
-- There are as many idle workers as the core has free slots, and those that are just being started.
-  A slot comes into service with a worker that is ready; it leaves with one that is lost, unless one
-  from the reserve takes its place at once.
 - A slot is free only when its worker is idle again, or is dead and buried.
 - On the happy path of `call` and `acall` nobody but the caller and the worker is involved.
 """
@@ -13,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from timeouts.call import Call
@@ -29,7 +25,6 @@ from timeouts.errors import (
 )
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler
-from timeouts.job import RUNNING
 from timeouts.outcome import Outcome
 from timeouts.workers.base import Shell
 from timeouts.workers.process import answers
@@ -39,6 +34,7 @@ from timeouts.workers.process.frames import ITEM, RETIRE, VALUE, Frame
 from timeouts.workers.process.gates import WireGate, WireLoopGate
 from timeouts.workers.process.parcel import Unsendable, pack
 from timeouts.workers.process.staff import Staff
+from timeouts.workers.roster import Roster
 
 if TYPE_CHECKING:
     from timeouts.workers.process.kind import ProcessWorkers
@@ -58,9 +54,7 @@ class ProcessPool:
         if shell.clock is MONOTONIC:  # on another clock, nobody can wait for it and for a channel
             self.blocking_gate = functools.partial(WireGate, self)
             self.loop_gate = functools.partial(WireLoopGate, self)
-        self._lock = threading.Lock()
-        self._idle: deque[Worker] = deque()
-        self._spares: deque[Worker] = deque()
+        self.roster: Roster[Worker] = Roster(shell, slots)
         self._staff: Staff | None = None
         self._opening = threading.Lock()
         self._closed = False
@@ -100,11 +94,7 @@ class ProcessPool:
 
     def start(self, call: Call) -> None:
         """Send the call to an idle worker; its caller then listens to that worker."""
-        with self._lock:  # `cancel` either finds the worker, or comes before this
-            worker = self._idle.pop() if call.phase is RUNNING else None
-            if worker is not None:
-                call.worker = worker
-                worker.assign(call)
+        worker = self.roster.take(call)  # `cancel` either finds it, or comes before this
         if worker is None:  # answered before its work began
             self.shell.finish(call, Outcome(error=call.error))
             return
@@ -147,8 +137,8 @@ class ProcessPool:
 
     def cancel(self, call: Call) -> None:
         """Stop a call's work; gently, if its stream has no consumer any more, or none that waits."""
-        with self._lock:
-            worker = _serving(call)
+        with self.roster.lock:
+            worker = self.roster.serving(call)
             gently = (
                 worker is not None
                 and self._is_stream
@@ -164,8 +154,8 @@ class ProcessPool:
     def condemn(self, call: Call) -> None:
         """Have the worker of a call stopped, if it still serves it."""
         now = self.shell.clock.now()
-        with self._lock:
-            worker = _serving(call)
+        with self.roster.lock:
+            worker = self.roster.serving(call)
             if worker is None:
                 return
             worker.condemned = True
@@ -201,19 +191,8 @@ class ProcessPool:
     # What the staff tells, on its own loop.
 
     def admit(self, worker: Worker) -> None:
-        """A worker is ready: put it into service, or into the reserve."""
-        with self._lock:
-            self._spares.append(worker)
-        self.promote()
-
-    def promote(self) -> None:
-        """Put workers from the reserve into service, for as many slots as lack one."""
-        while self.shell.read(lambda: self.shell.core.slots) < self.slots:
-            with self._lock:
-                if not self._spares:
-                    return
-                self._idle.append(self._spares.popleft())
-            self.shell.enlist()
+        """A worker is ready."""
+        self.roster.admit(worker)
 
     def settle(self, worker: Worker) -> None:
         """A worker is gone: end its call, or take its idle slot out of service. May be repeated."""
@@ -222,15 +201,7 @@ class ProcessPool:
         if call := worker.claim():
             self._release(worker, call, self._obituary(worker, call), "killed", fit=False)
             return
-        with self._lock:
-            if worker in self._spares:
-                self._spares.remove(worker)
-            elif worker in self._idle:
-                self._idle.remove(worker)
-                if self._spares:
-                    self._idle.append(self._spares.popleft())
-                elif not self.shell.dismiss():
-                    self._idle.append(worker)  # a call is on its way to it, and brings us back here
+        self.roster.strike_off(worker)
 
     def fail(self, why: StartupFailed) -> None:
         """Nobody is ready, and nobody will be soon."""
@@ -239,7 +210,7 @@ class ProcessPool:
     @property
     def working(self) -> bool:
         """Whether any slot is in service."""
-        return bool(self.shell.read(lambda: self.shell.core.slots))
+        return self.roster.working
 
     # Decisions about a worker at the end of its call.
 
@@ -252,22 +223,14 @@ class ProcessPool:
         *,
         fit: bool = True,
     ) -> None:
-        vacate = False
-        with self._lock:
-            fit = fit and not worker.condemned
-            if fit:
-                self._idle.append(worker)
-            elif self._spares:
-                self._idle.append(self._spares.popleft())
-            else:
-                vacate = True
+        fit, vacate = self.roster.put_back(worker, fit=fit)
         self.shell.finish(call, outcome, work, vacate=vacate)
         if not fit and not worker.gone:
             self.staff.post(self.staff.retire, worker)
         elif fit and worker.gone:
             self.staff.post(self.settle, worker)
         if vacate:
-            self.staff.post(self.promote)
+            self.staff.post(self.roster.promote)
 
     def _take_item(self, worker: Worker, call: Call, body: bytes) -> None:
         item = answers.read(worker.post, True, body, "an item")
@@ -293,12 +256,6 @@ class ProcessPool:
             work=work,
         )
         return Outcome(error=lost)
-
-
-def _serving(call: Call) -> Worker | None:
-    """Return the worker that serves a call just now; only under the pool's lock."""
-    worker: Worker | None = call.worker
-    return worker if worker is not None and worker.call is call else None
 
 
 class Demand:

@@ -1,9 +1,6 @@
-"""A pool of Ray actors: who is idle, who serves which call, who is in reserve.
+"""A pool of Ray actors: who serves which call, and who is told what.
 
 Laws:
-- There are as many idle workers as the core has free slots, and those that are just being started.
-  A slot comes into service with a worker that is ready; it leaves with one that is lost, unless one
-  from the reserve takes its place at once.
 - A slot is free only when its worker is idle again, or its process has ended.
 - Ray's own thread, on which it tells that an answer is there, only passes that on. Answers are loaded,
   and callers told, on the pool's thread: one for the pool, none for a job.
@@ -14,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -31,7 +27,6 @@ from timeouts.errors import (
 )
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler
-from timeouts.job import RUNNING
 from timeouts.outcome import Outcome
 from timeouts.workers.base import Shell
 from timeouts.workers.process import answers
@@ -43,6 +38,7 @@ from timeouts.workers.ray.guest import ray
 from timeouts.workers.ray.letters import Letter, posted, seal, unseal
 from timeouts.workers.ray.staff import Staff
 from timeouts.workers.ray.worker import Worker
+from timeouts.workers.roster import Roster
 
 if TYPE_CHECKING:
     from timeouts.workers.ray.kind import RayWorkers
@@ -61,9 +57,7 @@ class RayPool:
         self.slots = slots
         self.kind = kind
         self.handler = handler
-        self._lock = threading.Lock()
-        self._idle: deque[Worker] = deque()
-        self._spares: deque[Worker] = deque()
+        self.roster: Roster[Worker] = Roster(shell, slots)
         self._staff: Staff | None = None
         self._opening = threading.Lock()
         self._closed = False
@@ -114,11 +108,7 @@ class RayPool:
 
     def start(self, call: Call) -> None:
         """Send the call to an idle worker."""
-        with self._lock:
-            worker = self._idle.pop() if call.phase is RUNNING else None
-            if worker is not None:
-                call.worker = worker
-                worker.assign(call)
+        worker = self.roster.take(call)
         if worker is None:  # answered before its work began
             self.shell.finish(call, Outcome(error=call.error))
             return
@@ -141,8 +131,8 @@ class RayPool:
 
     def cancel(self, call: Call) -> None:
         """Stop a call's work; gently, if its stream has no consumer any more, or none that waits."""
-        with self._lock:
-            worker = _serving(call)
+        with self.roster.lock:
+            worker = self.roster.serving(call)
             gently = (
                 worker is not None
                 and self.handler.is_stream
@@ -156,8 +146,8 @@ class RayPool:
     def condemn(self, call: Call) -> None:
         """Have the worker of a call killed, if it still serves it."""
         now = self.shell.clock.now()
-        with self._lock:
-            worker = _serving(call)
+        with self.roster.lock:
+            worker = self.roster.serving(call)
             if worker is None:
                 return
             worker.condemned = True
@@ -228,36 +218,17 @@ class RayPool:
     # What the staff tells. All of it happens on its loop.
 
     def admit(self, worker: Worker) -> None:
-        """A worker is ready: put it into service, or into the reserve."""
-        with self._lock:
-            self._spares.append(worker)
-        self.promote()
-
-    def promote(self) -> None:
-        """Put workers from the reserve into service, for as many slots as lack one."""
-        while self.shell.read(lambda: self.shell.core.slots) < self.slots:
-            with self._lock:
-                if not self._spares:
-                    return
-                self._idle.append(self._spares.popleft())
-            self.shell.enlist()
+        """A worker is ready."""
+        self.roster.admit(worker)
 
     def settle(self, worker: Worker) -> None:
         """A worker is gone: end its call, or take its idle slot out of service. May be repeated."""
-        with self._lock:  # who takes a worker from the idle ones gives it its call in one breath
+        with self.roster.lock:
             call = worker.claim()
         if call:
             self._release(worker, call, self._obituary(worker, call), "killed", fit=False)
             return
-        with self._lock:
-            if worker in self._spares:
-                self._spares.remove(worker)
-            elif worker in self._idle:
-                self._idle.remove(worker)
-                if self._spares:
-                    self._idle.append(self._spares.popleft())
-                elif not self.shell.dismiss():
-                    self._idle.append(worker)  # a call is on its way to it, and brings us back here
+        self.roster.strike_off(worker)
 
     def fail(self, why: StartupFailed) -> None:
         """Nobody is ready, and nobody will be soon."""
@@ -266,28 +237,20 @@ class RayPool:
     @property
     def working(self) -> bool:
         """Whether any slot is in service."""
-        return bool(self.shell.read(lambda: self.shell.core.slots))
+        return self.roster.working
 
     # Decisions about a worker at the end of its call.
 
     def _release(
         self, worker: Worker, call: Call, outcome: Outcome, work: Work = "stopped", *, fit: bool
     ) -> None:
-        vacate = False
-        with self._lock:
-            fit = fit and not worker.condemned
-            if fit:
-                self._idle.append(worker)
-            elif self._spares:
-                self._idle.append(self._spares.popleft())
-            else:
-                vacate = True
+        fit, vacate = self.roster.put_back(worker, fit=fit)
         call.request = None  # the object store need keep it no longer
         self.shell.finish(call, outcome, work, vacate=vacate)
         if not fit:
             self.staff.stop(worker)
         if vacate:
-            self.promote()
+            self.roster.promote()
 
     def _obituary(self, worker: Worker, call: Call) -> Outcome:
         if worker.verdict is not None:
@@ -302,12 +265,6 @@ class RayPool:
             work="killed",
         )
         return Outcome(error=lost)
-
-
-def _serving(call: Call) -> Worker | None:
-    """Return the worker that serves a call just now; only under the pool's lock."""
-    worker: Worker | None = call.worker
-    return worker if worker is not None and worker.call is call else None
 
 
 def _undelivered(error: BaseException) -> PayloadError:
