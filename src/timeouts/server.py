@@ -18,7 +18,7 @@ from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
 from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import FIFO, Discipline
-from timeouts.estimate import COLD, Advice
+from timeouts.estimate import Advice
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, handler_of
 from timeouts.observe import LateLogger, Observer
@@ -43,9 +43,8 @@ class Stats(NamedTuple):
     """The books of a server at one instant.
 
     They balance: `running + abandoned + free == slots`, and
-    `arrived == sum(outcomes.values()) + waiting + running`. `advice` is what has been learned of the
-    handler: `advice.reserve(30)` is what `GatewayTimeout(30, reserve="auto")` holds back at present. `hopeless` is how many the admission
-    has taken for that, whether it refused them or not.
+    `arrived == sum(outcomes.values()) + waiting + running`. `hopeless` is how many arrivals the
+    `admission` has held for hopeless, whether it refused them or not.
     """
 
     waiting: int
@@ -55,7 +54,6 @@ class Stats(NamedTuple):
     slots: float
     arrived: int
     outcomes: Mapping[str, int]
-    advice: Advice = COLD
     hopeless: int = 0
 
 
@@ -204,6 +202,11 @@ class Server:
     def shell(self) -> Shell:
         """What adapters feed; another one after a fork."""
         return self._shell
+
+    @property
+    def advice(self) -> Advice:
+        """What has been learned of the handler: `advice.reserve(30)` is what is held back of 30 s at present."""
+        return self._shell.core.learner.advice
 
     @property
     def stop_mode(self) -> StopMode:
@@ -371,7 +374,6 @@ def _books(core: Core) -> Stats:
         slots=core.slots,
         arrived=core.arrived,
         outcomes=dict(core.outcomes),
-        advice=core.learner.advice,
         hopeless=core.hopeless,
     )
 

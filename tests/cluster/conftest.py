@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.ray_bench import RayBench, RayFromTasksBench
-from tests.processes.house import Logged, descendants_of, wait_for_deaths
+from tests.processes.house import Logged, command_of, descendants_of, wait_for_deaths
 from tests.shells.bench import Bench
 from timeouts.testing.hostile import Witness
 
@@ -54,7 +54,7 @@ def cluster() -> Iterator[Any]:
             )
             yield made
         finally:
-            below = descendants_of(os.getpid())
+            below = [pid for pid in descendants_of(os.getpid()) if "ray" in command_of(pid)]
             ray.shutdown()
             made.shutdown()
             wait_for_deaths(below)

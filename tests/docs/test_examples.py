@@ -32,22 +32,23 @@ def run(path: Path, cwd: Path, limit: float = LIMIT) -> str:
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,  # or a warning may come between two words of a line
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=limit)
+            output, log = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-            pytest.fail(f"{path.name} ran for more than {limit:g} s; it printed:\n{output}")
+            output, log = process.communicate()
+            pytest.fail(f"{path.name} ran for more than {limit:g} s; it printed:\n{output}{log}")
         # Ray's own agents end a little later than Ray.
         left = _kill_group(process.pid) and not path.name.startswith("ray_")
         assert not left, f"{path.name} left a process behind"
-    assert process.returncode == 0, f"{path.name} exited with {process.returncode}:\n{output}"
+    code = process.returncode
+    assert code == 0, f"{path.name} exited with {code}:\n{output}{log}"
     return output
 
 

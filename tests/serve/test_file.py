@@ -67,7 +67,10 @@ def test_nothing_is_fine(tmp_path: Path) -> None:
         ("[serve]\nport = '8000'", r"serve\.port: .*integer; got '8000'"),
         ("[serve]\nport = true", r"serve\.port: .*got True"),
         ("[serve]\nslots = 1.5", r"serve\.slots: .*got 1\.5"),
-        ("[serve]\nworkers = 'ray'", r"serve\.workers: .*'task', 'thread' or 'process'; got 'ray'"),
+        (
+            "[serve]\nworkers = 'gpu'",
+            r"serve\.workers: .*'task', 'thread', 'process' or 'ray'; got 'gpu'",
+        ),
         ("[serve]\nbudgets = 'grpc-timeout'", r"serve\.budgets: .*list"),
         ("[serve.statuses]\nqueue_timeout = '504'", r"serve\.statuses\.queue_timeout: "),
         ("[routes.'/a']\nhandler = 1", r"routes\./a\.handler: "),

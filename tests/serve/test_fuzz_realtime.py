@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-import schemathesis
+import schemathesis.specs.openapi.schemas  # now, and not deep inside a test: CPython 3.11 may fail to parse it there
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (

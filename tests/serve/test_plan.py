@@ -276,7 +276,7 @@ def test_another_file(tmp_path: Path) -> None:
             {},
             'timeouts.toml [routes."/predict"]: slots',
         ),
-        ("predict", "", {"workers": "ray"}, "--workers: workers must be 'task' or"),
+        ("predict", "", {"workers": "gpu"}, "--workers: workers must be 'task' or"),
         ("predict", "", {"workers": "task"}, "--workers: task workers run async def"),
         ("apredict", "", {"workers": "process"}, "--workers: process workers run def"),
         (

@@ -58,7 +58,7 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"workers": "nope"},
         ValueError,
-        "workers must be 'task' or 'thread' or 'process', .*got 'nope'",
+        "workers must be 'task' or 'thread' or 'process' or 'ray', .*got 'nope'",
     ),
     ({"workers": "task"}, TypeError, "task workers run async def handlers; handler is none"),
     ({"drain_timeout": 0}, ValueError, "drain_timeout .* got 0"),

@@ -89,7 +89,7 @@ class Families(Collector):
         reserves: dict[str, float] = {}
         for server, label in list(self.servers.items()):
             stats = server.stats()
-            reserve = facts.reserve(server.limits, stats.advice)
+            reserve = facts.reserve(server.limits, server.advice)
             if reserve is not None:
                 reserves[label] = max(reserve, reserves.get(label, 0.0))
             seen = [float(getattr(stats, field)) for field, _ in GAUGES.values()]
