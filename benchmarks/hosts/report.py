@@ -47,7 +47,7 @@ def conditions(host: Host) -> str:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     packages = ", ".join(f"{name} {version(name)}" for name in ("timeouts", *host.packages))
     command = f"`python benchmarks/hosts {host.name}`"
-    return f"{command}, medians of one run: {python}, {platform.system()}, {os.cpu_count()} cores; {packages}"
+    return f"{command}, medians of one run (the last figure is the median of the differences within a round): {python}, {platform.system()}, {os.cpu_count()} cores; {packages}"
 
 
 def added(figures: dict[str, Figures]) -> float:

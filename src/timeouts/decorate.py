@@ -72,7 +72,10 @@ def guard(limits: Policy | Stack | None = None, **options: Unpack[Options]) -> D
     Cannot do: stop a `def` function, which runs in a thread; see `ThreadWorkers`.
     """
     if limits is not None and not isinstance(limits, Composable):
-        raise TypeError(f"guard takes policies, as in @guard(ExecutionTimeout(1)); got {limits!r}")
+        hint = ": write an instance, not the class" if isinstance(limits, type) else ""
+        raise TypeError(
+            f"guard takes policies, as in @guard(ExecutionTimeout(1)); got {limits!r}{hint}"
+        )
 
     def decorate(handler: Callable[..., Any]) -> Any:
         return Guard(handler, limits, options)

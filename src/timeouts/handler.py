@@ -45,6 +45,10 @@ def handler_of(function: Any) -> Handler:
     Raises:
         TypeError: it cannot be called, or is a class.
     """
+    if type(function).__module__.startswith("ray.serve"):
+        raise TypeError(
+            f"guard goes below @serve.deployment, next to the function; got {function!r}"
+        )
     bare = _bare(function)
     if not callable(bare):
         raise TypeError(f"handler must be callable; got {function!r}")

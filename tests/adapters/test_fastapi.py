@@ -306,7 +306,7 @@ def test_applied_limits_hold_where_a_route_has_none_of_its_own() -> None:
 def test_limits_are_applied_once(first: Any, second: Any) -> None:
     app = FastAPI()
     first(app)
-    with pytest.raises(ValueError, match="has limits already"):
+    with pytest.raises(ValueError, match=r"has had apply\(\) or install\(\) already"):
         second(app)
 
 

@@ -76,7 +76,9 @@ def test_apply_changes_the_application_and_returns_it() -> None:
 def test_limits_are_applied_once() -> None:
     app = application()
     LIMITS.apply(app)
-    with pytest.raises(ValueError, match=r"has limits already: apply them once, joined with \|"):
+    with pytest.raises(
+        ValueError, match=r"has had apply\(\) or install\(\) already: call one of them"
+    ):
         LIMITS.apply(app)
 
 

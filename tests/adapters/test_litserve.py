@@ -758,3 +758,11 @@ def test_workers_are_ended_with_the_interpreter() -> None:
     server.inference_workers = [Worker(), Worker()]
     ending._end_workers(server)
     assert len(ended) == 2
+
+
+def test_an_application_that_has_limits_is_not_put_behind_others() -> None:
+    """Two fronts before one endpoint, the outer of which knows nothing of the process behind."""
+    server = ls.LitServer(ls.test_examples.SimpleLitAPI(), accelerator="cpu")
+    LIMITS.apply(server.app)
+    with pytest.raises(ValueError, match=r"server\.app of .* has limits already"):
+        LIMITS.apply(server)

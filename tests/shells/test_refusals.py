@@ -364,3 +364,10 @@ def test_a_drain_refuses_nonsense(timeout: Any) -> None:
         with pytest.raises((TypeError, ValueError), match=f"timeout .* got {timeout!r}"):
             server.drain(timeout)
         assert server.call(1) == 1
+
+
+def test_a_guard_above_a_deployment_of_ray_serve_is_told_where_it_goes() -> None:
+    """Ray's class compares in ways of its own, so it is recognised by where it comes from."""
+    deployment = type("Deployment", (), {"__module__": "ray.serve.deployment"})()
+    with pytest.raises(TypeError, match=r"guard goes below @serve\.deployment"):
+        guard(ExecutionTimeout(1))(deployment)

@@ -19,7 +19,7 @@ HOST = Host(
     place="django",
     alone=script("django", "alone"),
     limited=script("django", "limited"),
-    note="Alone, the view takes a lock, since the model serves one request at a time; neither Django nor gunicorn's "
+    note="Alone, the view takes a lock, since the model serves one request at a time; neither Django nor gunicorn's  With `timeouts`, the view calls the model through `guard`, in a worker process: the middleware alone would answer as early, and leave the thread running."
     "threads have limits of their own.",
 )
 

@@ -17,7 +17,7 @@ HOST = Host(
     page="how-to/fastapi-and-starlette.md",
     alone=script("fastapi", "alone"),
     limited=script("fastapi", "limited"),
-    note="Alone, the route takes a lock, since the model serves one request at a time; FastAPI has no limits of its own.",
+    note="Alone, the route takes a lock, since the model serves one request at a time; FastAPI has no limits of its own. With `timeouts`, the route calls the model through `guard`, in a worker process: `limits.apply(app)` alone would answer as early, and leave the thread running.",
 )
 
 

@@ -17,7 +17,7 @@ HOST = Host(
     place="flask",
     alone=script("flask", "alone"),
     limited=script("flask", "limited"),
-    note="Alone, the view takes a lock, since the model serves one request at a time; neither Flask nor gunicorn's "
+    note="Alone, the view takes a lock, since the model serves one request at a time; neither Flask nor gunicorn's  With `timeouts`, the view calls the model through `guard`, in a worker process: `limits.apply(app)` alone would answer as early, and leave the thread running."
     "threads have limits of their own.",
 )
 

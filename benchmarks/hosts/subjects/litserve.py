@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-import litserve
-
-from hosts import work
 from hosts.host import Host, Setting
 from hosts.web import script
 
@@ -23,16 +19,12 @@ HOST = Host(
 )
 
 
-class Api(litserve.LitAPI):  # type: ignore[misc]  # litserve ships no types
-    """The model."""
-
-    def predict(self, x: Any) -> str:
-        """Do what is asked."""
-        return work.predict(**x)
-
-
 def serve(variant: str, port: int, setting: Setting) -> None:
     """Serve one of the variants."""
+    import litserve
+
+    from hosts.litserve_api import Api
+
     server = litserve.LitServer(Api(), accelerator="cpu", timeout=setting.queue)
     if variant == "limited":
         setting.limits().apply(server, spares=1)

@@ -58,7 +58,9 @@ def install(app: Flask, *, statuses: Statuses = STATUSES) -> None:
         RuntimeError: the application has begun to serve.
     """
     if "timeouts" in app.extensions:
-        raise ValueError(f"{app!r} has limits already: apply them once, joined with |")
+        raise ValueError(
+            f"{app!r} has had apply() or install() already: call one of them, once, with limits joined by |"
+        )
     if TimeoutsError not in app.error_handler_spec[None][None]:
         try:
             app.register_error_handler(TimeoutsError, _teller(statuses))

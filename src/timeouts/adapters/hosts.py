@@ -29,7 +29,9 @@ def apply(limits: Composable, host: Host, options: Mapping[str, Any]) -> Host:
         if adapter := ADAPTERS.get(base.__module__.partition(".")[0]):
             import_module(adapter).apply(checked_stack(limits), host, **options)
             return host
+    hint = ": write an instance, not the class" if isinstance(host, type) else ""
     raise TypeError(
-        f"apply() knows LitAPI, LitServer, and the applications of FastAPI, Starlette and Flask; got {host!r}. "
-        "Others are wrapped: see timeouts.adapters"
+        f"apply() knows LitServer, LitAPI, and the applications of FastAPI, Starlette and Flask; got {host!r}{hint}. "
+        "Any other application: timeouts.adapters.asgi.Timeouts(app, limits), or .wsgi.Timeouts; "
+        "an executor: limits.wrap(executor)"
     )

@@ -60,7 +60,9 @@ def apply(limits: Stack | None, app: Starlette, **options: Any) -> None:
 def install(app: Starlette, front: Timeouts | None, statuses: Statuses, choose: Choose) -> None:
     """Put an application behind fronts, and have its `TimeoutsError`s told as they tell theirs."""
     if hasattr(app.state, "timeouts"):
-        raise ValueError(f"{app!r} has limits already: apply them once, joined with |")
+        raise ValueError(
+            f"{app!r} has had apply() or install() already: call one of them, once, with limits joined by |"
+        )
     if app.middleware_stack is not None:
         raise RuntimeError(f"{app!r} has begun to serve: apply the limits before its first request")
     app.state.timeouts = front

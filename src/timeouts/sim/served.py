@@ -14,7 +14,12 @@ from timeouts.serve.plan import PREDICT
 from timeouts.stack import Stack, UselessPolicyWarning
 from timeouts.workers import StopMode
 
-STOPS: dict[str, StopMode] = {"task": "cancel", "thread": "abandon", "process": "kill"}
+STOPS: dict[str, StopMode] = {
+    "task": "cancel",
+    "thread": "abandon",
+    "process": "kill",
+    "ray": "kill",
+}
 
 
 class Served(NamedTuple):

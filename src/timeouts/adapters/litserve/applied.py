@@ -98,6 +98,10 @@ def apply(
         _refuse(front, host)
         put_behind(host, checked_stack(host, limits, workers), workers)
     elif isinstance(host, litserve.LitServer):
+        if hasattr(host.app.state, "timeouts"):
+            raise ValueError(
+                f"server.app of {host!r} has limits already: apply them to the server alone"
+            )
         put_around(host, limits, workers, **front)
     else:
         raise TypeError(f"limits are applied to a LitServer or a LitAPI; got {host!r}")
