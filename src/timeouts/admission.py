@@ -4,7 +4,7 @@ Laws:
 - It is optimistic: turned away is only who would not be reached in time if all who are ahead took as long as usual and
   the next slot were free at once. To let somebody in for nothing costs nothing, the timer catches him; to turn somebody away for
   nothing costs an answer.
-- Of any row of arrivals it turns away no more than its share: some are let in though they look hopeless, so that an
+- Of any row of arrivals it turns away no more than its share, and two: some are let in though they look hopeless, so that an
   estimate which is wrong is found out.
 - In the dark it counts, and turns nobody away.
 """
@@ -28,7 +28,8 @@ class PredictedWait:
     Raises:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
 
-    Cannot do: predict for another order than FIFO. Know how long a request takes before it has run.
+    Cannot do: predict for another order than FIFO. Foresee who of those ahead will leave or expire, as after a
+    burst. Know how long a request takes before it has run.
     """
 
     share: float = 0.95

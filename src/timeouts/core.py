@@ -214,7 +214,11 @@ class Core:
         job.expires, job.blamed = stack.limit(job)
         if room and job.expires > self._now:
             self._start(job, out)
-        elif self._door is not None and (hopeless := self._hopeless(job, self._door)):
+        elif (
+            self._door is not None
+            and job.expires > self._now
+            and (hopeless := self._hopeless(job, self._door))
+        ):
             job.move(EXPIRE)
             self._answer_error(job, hopeless, out)
             self._forget(job)
@@ -248,10 +252,10 @@ class Core:
         if job.move(FINISH):
             self.running -= 1
             self._answer(job, outcome, "completed" if outcome.error is None else "failed", out)
-            self._learn(job, out, stopped=outcome.error is not None)
+            self._learn(job, self._now, out, stopped=outcome.error is not None)
         else:
             self.abandoned -= 1
-            if work != "killed":  # then it has yet to be replaced
+            if work != "killed" and not vacate:  # then it has yet to be replaced
                 self.learner.recovered(self._now - job.abandoned)
             if job.error is not None:
                 job.error.work = work
@@ -406,8 +410,11 @@ class Core:
             f"would have to wait for some {spoken(wait)} s, and there are {spoken(left)} s",
             limit=left,
         )
-        refusal.retry_after = wait - left
+        refusal.retry_after = min(wait - left, self._limit_of_patience(job))
         return refusal
+
+    def _limit_of_patience(self, job: Job) -> float:
+        return (job.stack or self.stack).patience
 
     def _grant(self, out: Commands) -> None:
         while self._waiting and self._has_room():
@@ -479,15 +486,17 @@ class Core:
             self._timers.remove(job)
             self.running -= 1
             self.abandoned += 1
-            job.abandoned = self._now
-            self._learn(job, out, stopped=True)
+            # As of its deadline, whenever that was noticed.
+            at = max(job.started, min(job.expires, self._now)) if event is EXPIRE else self._now
+            job.abandoned = at
             out.append(Cancel((job,)))
+            self._learn(job, at, out, stopped=True)
         else:
             self._waiting.remove(job)
             self._forget(job)
 
-    def _learn(self, job: Job, out: Commands, *, stopped: bool) -> None:
-        if self.learner.add(self._now - job.started, self._now, stopped=stopped):
+    def _learn(self, job: Job, at: float, out: Commands, *, stopped: bool) -> None:
+        if self.learner.add(at - job.started, at, stopped=stopped):
             out.append(Learned(self.learner.advice))
 
     def _error(self, job: Job, event: Event) -> TimeoutsError:

@@ -95,7 +95,10 @@ def _reserve(value: Any) -> float:
 
 
 def _least(value: Any) -> float:
-    return seconds(value, "at_least", zero=True)
+    least = seconds(value, "at_least", zero=True)
+    if math.isinf(least):
+        raise ValueError(f"at_least must be a finite number of seconds; got {value!r}")
+    return least
 
 
 def _reserve_or_auto(value: Any) -> Any:

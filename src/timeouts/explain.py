@@ -87,7 +87,7 @@ def _useless(policy: Policy, policies: Sequence[Policy]) -> str | None:
     for other in policies:
         if other.interval in WITHIN[policy.interval]:
             allowed = _allows(other, policy.interval)
-            if allowed <= _allows(policy) < math.inf:
+            if allowed <= _at_least(policy) < math.inf:
                 return (
                     f"{policy!r} can never end anything earlier than {other!r}, which allows "
                     f"{written(allowed)} s for the {policy.interval}: shorten it or leave it out"
@@ -117,6 +117,12 @@ def _tightest(interval: Interval, but: Policy, policies: Sequence[Policy]) -> Po
     bounding = [p for p in policies if p.interval is interval or p.interval in WITHIN[interval]]
     others = [policy for policy in bounding if policy is not but]
     return min(others, key=lambda policy: _allows(policy, interval), default=None)
+
+
+def _at_least(policy: Policy) -> float:
+    """Return the least that a policy may come to allow, where it is learned."""
+    learned = getattr(policy, "timeout", math.inf) == AUTO
+    return float(getattr(policy, "at_least", 0.0)) if learned else _allows(policy)
 
 
 def _allows(policy: Policy, interval: Interval | None = None) -> float:

@@ -13,7 +13,7 @@ from tests.core.scripts import Game, Player, facts, games
 from timeouts import FIFO, LIFO, Server
 from timeouts.admission import Door, PredictedWait
 from timeouts.core import Commands, Core, Reply
-from timeouts.errors import WaitTooLong
+from timeouts.errors import GatewayTimeoutError, WaitTooLong
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.policy import GatewayTimeout, QueueTimeout
@@ -198,3 +198,21 @@ def test_a_server_takes_it_for_a_queue_in_order_of_arrival() -> None:
     with pytest.raises(ValueError, match=r"first in, first out: leave discipline out; got .*LIFO"):
         Server(print, admission=PredictedWait(), discipline=LIFO)
     assert Server(print, admission=PredictedWait()).stats().hopeless == 0
+
+
+def test_who_has_expired_before_he_arrives_is_told_so() -> None:
+    """And not that he would have to wait: whatever the prediction says."""
+    core = Core(Stack(GatewayTimeout(1)), slots=1, admission=PredictedWait(share=0.99))
+    for _ in range(5):
+        core.tick(12)
+        (reply,) = core.arrive(Job(object()), 10.0)
+        assert isinstance(reply, Reply)
+        assert isinstance(reply.outcome.error, GatewayTimeoutError)
+
+
+def test_a_retry_is_invited_no_later_than_those_who_wait_can_last() -> None:
+    core = a_core(share=0.99)
+    replies = [core.arrive(Job(number), 4) for number in range(60)]
+    told = [r.outcome.error for (r,) in filter(None, replies) if isinstance(r, Reply)]
+    assert told
+    assert all(isinstance(e, WaitTooLong) and (e.retry_after or 0) <= 10 for e in told)

@@ -209,3 +209,40 @@ def test_who_is_started_is_under_what_has_been_learned_until_then() -> None:
     assert core.next_timer() == 30
     core.finish("running", Outcome("y"), 1)
     assert core.next_timer() == 4
+
+
+@pytest.mark.parametrize("noticed", [1, 2.5])
+def test_a_stop_counts_as_of_its_deadline_whenever_that_is_noticed(noticed: float) -> None:
+    """Law 1: what is learned does not depend on when somebody ticked."""
+    core, now = Core(Stack(ExecutionTimeout(1)), slots=1), 0.0
+    for number in range(2 * ENOUGH):
+        core.arrive(Job(number), now)
+        if number % 2:
+            core.finish(number, Outcome("y"), now + 0.5)
+        else:
+            core.tick(now + noticed)
+            core.finish(number, Outcome("late"), now + 3)
+        now += 3
+    assert core.learner.recovery == pytest.approx(2)
+    assert core.learner.advice.reserve(60) == pytest.approx(
+        learned_with_ticks_in_time().reserve(60)
+    )
+
+
+def learned_with_ticks_in_time() -> Advice:
+    core, now = Core(Stack(ExecutionTimeout(1)), slots=1), 0.0
+    for number in range(2 * ENOUGH):
+        core.arrive(Job(number), now)
+        if not number % 2:
+            core.tick(now + 1)
+        core.finish(number, Outcome("y"), now + (0.5 if number % 2 else 3))
+        now += 3
+    return core.learner.advice
+
+
+def test_a_worker_that_answers_and_is_let_go_all_the_same_says_nothing_of_recovery() -> None:
+    core = Core(Stack(ExecutionTimeout(1)), slots=1)
+    core.arrive(Job("slow"), 0)
+    core.tick(1)
+    core.finish("slow", Outcome("late"), 1.001, vacate=True)
+    assert core.learner.recovery == 0

@@ -144,3 +144,11 @@ def test_the_limit_leaves_the_slow_time_enough() -> None:
     for _ in range(2 * WINDOW):
         learner.add(0.01 if draw.random() < 0.9 else 2.0, 0.0)
     assert learner.advice.execution >= 2.0 / GROWTH
+
+
+def test_it_is_raised_from_where_a_bound_has_held_it() -> None:
+    """With `at_least=5` runs are stopped at 5 s, however short the limit that was learned."""
+    limit = limit_of(0.02)
+    for _ in range(FEW):
+        limit.ran(5.0, stopped=True)
+    assert limit.seconds == 5 * LONGER

@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 import re
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
@@ -25,7 +26,7 @@ from timeouts.policy import (
     Policy,
     QueueTimeout,
 )
-from timeouts.stack import Stack
+from timeouts.stack import Stack, UselessPolicyWarning
 
 KINDS = [GatewayTimeout, QueueTimeout, ExecutionTimeout, FirstItemTimeout, IdleTimeout]
 GOOD = [
@@ -287,3 +288,16 @@ def test_what_is_learned_is_explained() -> None:
     )
     bounded = Stack(ExecutionTimeout("auto", at_most=9)).explain()
     assert Interval.SERVICE not in bounded.unbounded
+
+
+def test_a_learned_limit_is_never_useless_for_what_it_may_become_at_most() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _ = GatewayTimeout(30) | ExecutionTimeout("auto", at_most=60)
+    with pytest.warns(UselessPolicyWarning, match="can never end anything earlier"):
+        _ = GatewayTimeout(30) | ExecutionTimeout("auto", at_least=40)
+
+
+def test_the_least_of_a_learned_limit_is_finite() -> None:
+    with pytest.raises(ValueError, match=r"at_least must be a finite number of seconds; got None"):
+        ExecutionTimeout("auto", at_least=None)

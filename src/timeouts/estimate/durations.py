@@ -16,7 +16,7 @@ import math
 from typing import NamedTuple
 
 SHORTEST = 1e-4
-LONGEST = 1e3
+LONGEST = 1e5
 """Seconds. What is shorter or longer is counted in the first or in the last bucket."""
 GROWTH = 1.05
 _PER_BUCKET = 1 / math.log(GROWTH)

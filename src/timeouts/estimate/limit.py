@@ -44,7 +44,7 @@ class ExecutionLimit:
         too_many = self._hits >= TOO_MANY
         self._runs = self._hits = 0
         if too_many:
-            self.seconds *= LONGER
+            self.seconds = LONGER * max(self.seconds, seconds)  # a bound may have made it longer
             self._raised = True
         return too_many
 

@@ -67,7 +67,7 @@ class GatewayTimeout(Policy):
         if not self.reserve or limit is None:
             return super().rule(limit)
         if not isinstance(self.reserve, float):
-            if limit >= self.timeout:
+            if limit >= self.timeout - 1e-6:  # which the errors are rounded to, and clocks
                 return super().rule(limit)
             return (
                 f"GatewayTimeout keeps what the work needs, and allows {written(limit)} s to wait"

@@ -46,7 +46,7 @@ class Roster(Generic[W]):
     """
 
     def __init__(self, shell: Shell, slots: int) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # re-entered where a garbage collection calls back
         self._shell = shell
         self._slots = slots
         self.idle: deque[W] = deque()
