@@ -214,11 +214,7 @@ class Core:
         job.expires, job.blamed = stack.limit(job)
         if room and job.expires > self._now:
             self._start(job, out)
-        elif (
-            self._door is not None
-            and job.expires > self._now
-            and (hopeless := self._hopeless(job, self._door))
-        ):
+        elif hopeless := self._hopeless(job):
             job.move(EXPIRE)
             self._answer_error(job, hopeless, out)
             self._forget(job)
@@ -400,21 +396,20 @@ class Core:
             )
         return None
 
-    def _hopeless(self, job: Job, door: Door) -> TimeoutsError | None:
+    def _hopeless(self, job: Job) -> TimeoutsError | None:
         """Return what a job that has to wait is told if it would not be reached in time."""
+        if self._door is None or job.expires <= self._now:
+            return None
         wait = self._steady_pace.time_for(len(self._waiting), self.slots - self.abandoned) or 0.0
         left = job.expires - self._now
-        if not door.refuses(hopeless=wait > left):
+        if not self._door.refuses(hopeless=wait > left):
             return None
         refusal = WaitTooLong(
             f"would have to wait for some {spoken(wait)} s, and there are {spoken(left)} s",
             limit=left,
         )
-        refusal.retry_after = min(wait - left, self._limit_of_patience(job))
+        refusal.retry_after = min(wait - left, job.stack.patience)  # type: ignore[union-attr]  # as in `_limit`
         return refusal
-
-    def _limit_of_patience(self, job: Job) -> float:
-        return (job.stack or self.stack).patience
 
     def _grant(self, out: Commands) -> None:
         while self._waiting and self._has_room():

@@ -42,6 +42,14 @@ def seconds(value: object, name: str = "timeout", *, zero: bool = False) -> floa
     return number
 
 
+def finite_seconds(value: object, name: str) -> float:
+    """Return a duration that has an end and may be 0, or refuse it as `seconds` does."""
+    number = seconds(value, name, zero=True)
+    if math.isinf(number):
+        raise ValueError(f"{name} must be a finite number of seconds; got {value!r}")
+    return number
+
+
 def _number(value: object, name: str) -> float:
     if value is None:
         return math.inf
@@ -87,22 +95,12 @@ def _limit_or_auto(value: Any) -> Any:
     return value if value == AUTO else seconds(value)
 
 
-def _reserve(value: Any) -> float:
-    reserve = seconds(value, "reserve", zero=True)
-    if math.isinf(reserve):
-        raise ValueError(f"reserve must be a finite number of seconds; got {value!r}")
-    return reserve
-
-
 def _least(value: Any) -> float:
-    least = seconds(value, "at_least", zero=True)
-    if math.isinf(least):
-        raise ValueError(f"at_least must be a finite number of seconds; got {value!r}")
-    return least
+    return finite_seconds(value, "at_least")
 
 
 def _reserve_or_auto(value: Any) -> Any:
-    return value if value == AUTO else _reserve(value)
+    return value if value == AUTO else finite_seconds(value, "reserve")
 
 
 _dump = PlainSerializer(_dumped, return_type=float | str | None)

@@ -11,26 +11,44 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from timeouts.call import Call
 from timeouts.job import RUNNING
 from timeouts.workers.base import Shell
 
 
-class Worker(Protocol):
-    """What the roster must know of a worker."""
+class Worker:
+    """A worker and the call that it serves.
 
-    condemned: bool
+    Law: a call is claimed once: by whoever brings its answer, or by whoever buries the worker.
+
+    Attributes:
+        condemned: whether it is to be stopped, and so takes no further call.
+    """
+
+    def __init__(self) -> None:
+        self.condemned = False
+        self._calls: list[Call] = []
+
+    def assign(self, call: Call) -> None:
+        """Give it a call."""
+        self._calls.append(call)
+
+    def claim(self) -> Call | None:
+        """Take its call away from it, which one party can do once."""
+        try:
+            return self._calls.pop()
+        except IndexError:
+            return None
 
     @property
     def call(self) -> Call | None:
         """The call that it serves."""
-        ...
-
-    def assign(self, call: Call) -> None:
-        """Give it a call."""
-        ...
+        try:
+            return self._calls[-1]
+        except IndexError:  # asked first, it may be claimed in between
+            return None
 
 
 W = TypeVar("W", bound=Worker)

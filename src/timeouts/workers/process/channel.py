@@ -3,7 +3,6 @@
 Laws:
 - One party at a time reads a channel: the thread that called, the event loop that awaits, or, for
   those who do neither, the pool's own thread. No descriptor or lock is shared between workers.
-- A call on a worker is claimed once: by whoever brings its answer, or by whoever buries the worker.
 - A pid is signalled only before its burial is ordered; until then nobody else can have it.
 """
 
@@ -21,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from timeouts.observe.observer import logger
+from timeouts.workers import roster
 from timeouts.workers.process import around, native
 from timeouts.workers.process.frames import LIMITS, NEXT, STOP, Frame, Reader, call_frame, frame
 from timeouts.workers.process.post import Post
@@ -38,7 +38,7 @@ _FEW = 1024  # descriptors that `select` can take
 _LONGEST = 1e6
 
 
-class Worker:
+class Worker(roster.Worker):
     """One worker process, as the server sees it.
 
     Attributes:
@@ -47,7 +47,6 @@ class Worker:
         buried: whether its burial has been ordered, so that its pid may be anybody's.
         gone: whether it and all that it left behind is dead and buried.
         stopping: whether somebody sees to its end already.
-        condemned: whether it is to be stopped, and so takes no further call.
         cause: why it died.
         verdict: what its call is told, if that is not simply that the worker was lost.
         unasked: whether its call never reached it.
@@ -68,6 +67,7 @@ class Worker:
         dumped: Dump,
         limits: Stack,
     ) -> None:
+        super().__init__()
         self.number = number
         self.pid = 0
         self.sock = sock
@@ -80,7 +80,6 @@ class Worker:
         self.gone = False
         self.buried = False
         self.stopping = False
-        self.condemned = False
         self.cause = "it has not died"
         self.verdict: Outcome | None = None
         self.unasked = False
@@ -91,7 +90,6 @@ class Worker:
         self.farewell: asyncio.Event | None = None
         self.limits: Stack | None = limits
         self.fd = sock.fileno()
-        self._calls: list[Call] = []
         self._reader = Reader()
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
@@ -105,22 +103,7 @@ class Worker:
     def assign(self, call: Call) -> None:
         """Give it a call."""
         self.asking = True
-        self._calls.append(call)
-
-    def claim(self) -> Call | None:
-        """Take its call away from it, which one party can do once."""
-        try:
-            return self._calls.pop()
-        except IndexError:
-            return None
-
-    @property
-    def call(self) -> Call | None:
-        """The call that it serves."""
-        try:
-            return self._calls[-1]
-        except IndexError:  # asked first, it may be claimed in between
-            return None
+        super().assign(call)
 
     def ask(self, call: Call) -> None:
         """Send the call. Raises OSError if the worker cannot take it."""

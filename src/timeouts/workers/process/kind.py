@@ -8,7 +8,7 @@ from collections.abc import Callable
 from inspect import iscoroutinefunction, isgeneratorfunction
 from typing import Any
 
-from timeouts.deadline import Seconds, seconds
+from timeouts.deadline import Seconds, finite_seconds, seconds
 from timeouts.handler import Handler
 from timeouts.options import whole_number
 from timeouts.stack import Stack
@@ -85,8 +85,8 @@ class ProcessWorkers:
                 f"got {start_method!r}: use setup=, which runs in each worker"
             )
         self.startup_timeout = seconds(startup_timeout, "startup_timeout")
-        self.ladder = Ladder(_flag("stacks", stacks), grace_period("term_grace", term_grace))
-        self.stream_grace = grace_period("stream_grace", stream_grace)
+        self.ladder = Ladder(_flag("stacks", stacks), finite_seconds(term_grace, "term_grace"))
+        self.stream_grace = finite_seconds(stream_grace, "stream_grace")
         self.max_jobs = None if max_jobs is None else whole_number("max_jobs", max_jobs, least=1)
         self.max_memory = (
             None if max_memory is None else whole_number("max_memory", max_memory, least=1)
@@ -125,14 +125,6 @@ def plain_function(name: str, value: Any) -> Any:
     if iscoroutinefunction(value) or isgeneratorfunction(value):
         raise TypeError(f"{name} must be a plain function, or it would not run; got {value!r}")
     return value
-
-
-def grace_period(name: str, value: Any) -> float:
-    """Return a finite number of seconds, 0 among them, or refuse what is none."""
-    grace = seconds(value, name, zero=True)
-    if math.isinf(grace):
-        raise ValueError(f"{name} must be a finite number of seconds; got {value!r}")
-    return grace
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from timeouts.deadline import Seconds, seconds
+from timeouts.deadline import Seconds, finite_seconds, seconds
 from timeouts.handler import Handler
 from timeouts.options import whole_number
 from timeouts.stack import Stack
 from timeouts.workers.base import Shell, StopMode
-from timeouts.workers.process.kind import grace_period, plain_function
+from timeouts.workers.process.kind import plain_function
 
 if TYPE_CHECKING:
     from timeouts.workers.ray.pool import RayPool
@@ -81,7 +81,7 @@ class RayWorkers:
         self.setup = plain_function("setup", setup)
         self.spares = whole_number("spares", spares, least=0)
         self.startup_timeout = seconds(startup_timeout, "startup_timeout")
-        self.stream_grace = grace_period("stream_grace", stream_grace)
+        self.stream_grace = finite_seconds(stream_grace, "stream_grace")
         self.max_jobs = None if max_jobs is None else whole_number("max_jobs", max_jobs, least=1)
         self.options = _options(options)
         if not isinstance(address, str | None):

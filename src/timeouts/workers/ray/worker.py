@@ -1,7 +1,4 @@
-"""The server's end of one worker: an actor, its process, and the call that it serves.
-
-Law: a call on a worker is claimed once, by whoever brings its answer or by whoever buries the worker.
-"""
+"""The server's end of one worker: an actor, its process, and the call that it serves."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timeouts.observe.observer import logger
+from timeouts.workers import roster
 from timeouts.workers.process.parcel import Unsendable
 from timeouts.workers.ray import guest
 from timeouts.workers.ray.guest import ray
@@ -29,7 +27,7 @@ GRACE = 0.1
 """Seconds in which Ray ends the process of an actor that is killed; then its warden does."""
 
 
-class Worker:
+class Worker(roster.Worker):
     """One actor, as the server sees it.
 
     Attributes:
@@ -40,7 +38,6 @@ class Worker:
         died: done when its process has ended.
         gone: whether it is dead, and its call answered.
         stopping: whether somebody sees to its end already.
-        condemned: whether it is to be stopped, and so takes no further call.
         cause: why it died.
         explained: set when that is known.
         verdict: what its call is told, if that is not simply that the worker was lost.
@@ -50,6 +47,7 @@ class Worker:
     """
 
     def __init__(self, number: int, actor: Any, limits: Stack) -> None:
+        super().__init__()
         self.number = number
         self.actor = actor
         self.pid = 0
@@ -58,7 +56,6 @@ class Worker:
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gone = False
         self.stopping = True  # until it is ready, whoever hires it sees to its end
-        self.condemned = False
         self.cause = "its process has ended"
         self.explained = asyncio.Event()
         self.verdict: Outcome | None = None
@@ -66,7 +63,6 @@ class Worker:
         self.farewell: asyncio.Event | None = None
         self.jobs = 0
         self._limits: Stack | None = limits
-        self._calls: list[Call] = []
 
     def __repr__(self) -> str:
         """Show place, pid and node."""
@@ -75,22 +71,7 @@ class Worker:
     def assign(self, call: Call) -> None:
         """Give it a call."""
         self.jobs += 1
-        self._calls.append(call)
-
-    def claim(self) -> Call | None:
-        """Take its call away from it, which one party can do once."""
-        try:
-            return self._calls.pop()
-        except IndexError:
-            return None
-
-    @property
-    def call(self) -> Call | None:
-        """The call that it serves."""
-        try:
-            return self._calls[-1]
-        except IndexError:  # asked first, it may be claimed in between
-            return None
+        super().assign(call)
 
     def ask(self, call: Call) -> Any:
         """Send the call; return the reference to the answer."""
