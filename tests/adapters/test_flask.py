@@ -78,6 +78,7 @@ def test_apply_changes_the_application_and_returns_it() -> None:
     assert (stats.abandoned, stats.outcomes) == (1, {"completed": 1, "gateway_timeout": 1})
     gate.set()
     assert late.seen.wait(GUARD)
+    front.close()
 
 
 @pytest.mark.parametrize("first", [install, GatewayTimeout(5).apply])
@@ -169,6 +170,7 @@ def test_the_queue_has_the_order_that_is_asked_for() -> None:
     gate.set()
     assert [client.answer().status for client in clients] == [200, 200, 200]
     assert served == ["first", "urgent", "relaxed"]
+    app.extensions["timeouts"].close()
 
 
 # ── guarded views ────────────────────────────────────────────────────────────────────────────────
