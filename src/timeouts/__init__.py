@@ -1,6 +1,6 @@
 """Timeout policies for model servers: waiting, service and sojourn time, each with a limit of its own."""
 
-from timeouts.admission import PredictedWait
+from timeouts.admission import Admission, CoDel, PredictedWait
 from timeouts.clock import Clock
 from timeouts.current import checkpoint, remaining
 from timeouts.decorate import guard
@@ -46,7 +46,9 @@ from timeouts.statuses import STATUSES, Status, Statuses
 from timeouts.workers import ProcessWorkers, RayWorkers, TaskWorkers, ThreadWorkers
 
 __all__ = [
+    "Admission",
     "Clock",
+    "CoDel",
     "DeadlineExceeded",
     "Discipline",
     "EarliestDeadlineFirst",

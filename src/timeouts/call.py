@@ -80,8 +80,9 @@ class Call(Job):
         clock: Clock,
         deadline: float,
         priority: float,
+        tenant: Hashable = None,
     ) -> None:
-        Job.__init__(self, key, deadline=deadline, priority=priority)
+        Job.__init__(self, key, deadline=deadline, priority=priority, tenant=tenant)
         self.function = function
         self.args = args
         self.kwargs = kwargs

@@ -13,7 +13,7 @@ import asyncio
 import functools
 import itertools
 import math
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Hashable
 from concurrent.futures import Future
 from threading import get_ident
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from timeouts.current import SERVING, checkpoint, remaining
 from timeouts.deadline import Seconds, seconds
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, Shape
-from timeouts.options import checked_priority
+from timeouts.options import checked_priority, checked_tenant
 from timeouts.shell import Shell
 from timeouts.workers.loop_thread import running_loop
 
@@ -34,7 +34,7 @@ class Callers:
     """Brings calls to a shell and waits for them.
 
     An invocation is the function to run (one guard serves many bound methods), its args and kwargs,
-    and, left out by guards, the call's own budget and priority.
+    and, left out by guards, the call's own budget, priority and tenant.
     """
 
     def __init__(self, shell: Shell, handler: Handler) -> None:
@@ -169,6 +169,7 @@ class Callers:
         kwargs: Any,
         budget: Seconds = None,
         priority: float = 0.0,
+        tenant: Hashable = None,
     ) -> AnyCall:
         """Make a call that has yet to arrive.
 
@@ -184,7 +185,12 @@ class Callers:
             allowed = min(allowed, seconds(budget, "budget"))
         if type(priority) is not float or math.isnan(priority):
             priority = checked_priority(priority)
-        call = kind(next(self._keys), function, args, kwargs, gate, clock, now + allowed, priority)
+        if tenant is not None:
+            tenant = checked_tenant(tenant)
+        deadline = now + allowed
+        call = kind(
+            next(self._keys), function, args, kwargs, gate, clock, deadline, priority, tenant
+        )
         call.arrived = now
         call.callers = self
         if self._pack is not None:
@@ -192,7 +198,7 @@ class Callers:
         return call
 
     def _within(self, serving: Call, invocation: tuple[Any, ...]) -> bool:
-        """Tell whether a handler calls itself, without a budget or priority of its own.
+        """Tell whether a handler calls itself, without a budget, priority or tenant of its own.
 
         It then runs on in the slot that it holds, under the limits of the job that it is, or ends
         there if no time is left: waiting for another slot, level by level, it would wait for itself.

@@ -29,8 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from timeouts.admission import Door, PredictedWait
-from timeouts.deadline import spoken
+from timeouts.admission import Admission
 from timeouts.discipline import FIFO, Discipline
 from timeouts.errors import (
     PolicyFailed,
@@ -40,7 +39,6 @@ from timeouts.errors import (
     ShuttingDown,
     TimeoutsError,
     TooManyAbandoned,
-    WaitTooLong,
     Withdrawn,
     Work,
 )
@@ -121,7 +119,7 @@ class Core:
         max_abandoned: how many abandoned jobs may still run before new work is refused.
         discipline: makes the queue.
         stops: whether work can be stopped, rather than only abandoned.
-        admission: refuses on arrival who would not be started in time.
+        admission: who is let in, beyond a place in the queue.
     """
 
     def __init__(
@@ -133,7 +131,7 @@ class Core:
         max_abandoned: float = math.inf,
         discipline: Callable[[], Discipline] = FIFO,
         stops: bool = True,
-        admission: PredictedWait | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.stack = stack
         self.slots = slots
@@ -149,7 +147,7 @@ class Core:
         self._closes = math.inf
         self._pace = Pace()
         self._steady_pace = Pace(STEADY)
-        self._door = None if admission is None else Door(admission)
+        self._door = None if admission is None else admission.door()
         self._discipline = discipline
         self._waiting = discipline()
         self._jobs: dict[Hashable, Job] = {}
@@ -213,12 +211,13 @@ class Core:
         job.advice = self.learner.advice
         job.expires, job.blamed = stack.limit(job)
         if room and job.expires > self._now:
+            self._judged(0.0)  # it need not wait, and that counts
             self._start(job, out)
         elif hopeless := self._hopeless(job):
-            job.move(EXPIRE)
-            self._answer_error(job, hopeless, out)
-            self._forget(job)
+            self._turn_down(job, hopeless, out)
         else:
+            if len(self._waiting) >= self.capacity and job.expires > self._now:
+                self._displace(job, out)
             self._waiting.push(job)
             self._arm(job, out)
         return out
@@ -368,7 +367,7 @@ class Core:
         return self.running + abandoned < self.slots and abandoned < self.max_abandoned
 
     def _refuse(self, job: Job, now: float, out: Commands) -> bool:
-        refusal = self._refusal()
+        refusal = self._refusal(job)
         if refusal is None:
             return False
         job.arrived = now
@@ -378,7 +377,7 @@ class Core:
         self._answer_error(job, refusal, out)
         return True
 
-    def _refusal(self) -> TimeoutsError | None:
+    def _refusal(self, newcomer: Job) -> TimeoutsError | None:
         if not self.open:
             return ShuttingDown("the server is shutting down and takes no new work")
         if self.withheld is not None:
@@ -389,27 +388,42 @@ class Core:
                 f"max_abandoned={self.max_abandoned} starts no more beside them",
                 limit=self.max_abandoned,
             )
-        if len(self._waiting) >= self.capacity:
-            return QueueFull(
-                f"{len(self._waiting)} jobs wait already; capacity={self.capacity} allows no more",
-                limit=self.capacity,
-            )
+        if len(self._waiting) >= self.capacity and self._loser(newcomer) is None:
+            return self._full(f"{len(self._waiting)} jobs wait already")
         return None
+
+    def _full(self, fact: str) -> QueueFull:
+        return QueueFull(f"{fact}; capacity={self.capacity} allows no more", limit=self.capacity)
+
+    def _loser(self, newcomer: Job) -> Job | None:
+        """Return who should give up his place in a full queue, if its order knows somebody."""
+        loser = getattr(self._waiting, "loser", None)
+        return None if loser is None else loser(newcomer)
+
+    def _displace(self, newcomer: Job, out: Commands) -> None:
+        loser = self._loser(newcomer)
+        if loser is not None:
+            self._waiting.remove(loser)
+            error = self._full("gave up its place for one with a better claim to it")
+            self._turn_down(loser, error, out)
 
     def _hopeless(self, job: Job) -> TimeoutsError | None:
         """Return what a job that has to wait is told if it would not be reached in time."""
-        if self._door is None or job.expires <= self._now:
+        door, left = self._door, job.expires - self._now
+        if door is None or not door.foresees or left <= 0:
             return None
-        wait = self._steady_pace.time_for(len(self._waiting), self.slots - self.abandoned) or 0.0
-        left = job.expires - self._now
-        if not self._door.refuses(hopeless=wait > left):
-            return None
-        refusal = WaitTooLong(
-            f"would have to wait for some {spoken(wait)} s, and there are {spoken(left)} s",
-            limit=left,
-        )
-        refusal.retry_after = min(wait - left, job.stack.patience)  # type: ignore[union-attr]  # as in `_limit`
+        ahead = self._waiting.ahead(job)  # type: ignore[attr-defined]  # the options have been checked for that
+        wait = self._steady_pace.time_for(ahead, self.slots - self.abandoned) or 0.0
+        refusal = door.arrives(wait, left)
+        if refusal is not None and refusal.retry_after is not None:
+            patience = job.stack.patience  # type: ignore[union-attr]  # as in `_limit`
+            refusal.retry_after = min(refusal.retry_after, patience)
         return refusal
+
+    def _judged(self, waited: float) -> TimeoutsError | None:
+        """Return what a job whose turn it is is told instead, if it has waited too long."""
+        door = self._door
+        return None if door is None else door.starts(waited, self._steady_pace.held, self._now)
 
     def _grant(self, out: Commands) -> None:
         while self._waiting and self._has_room():
@@ -418,7 +432,10 @@ class Core:
             except Exception as failure:  # noqa: BLE001 - it is a stranger's code
                 self._abandon_queue(failure, out)
                 return
-            self._start(job, out)
+            if refusal := self._judged(self._now - job.arrived):
+                self._turn_down(job, refusal, out)
+            else:
+                self._start(job, out)
 
     def _abandon_queue(self, failure: Exception, out: Commands) -> None:
         """Answer all who wait: their discipline has failed, and nobody can say who is next."""
@@ -434,11 +451,15 @@ class Core:
     def _turn_away(self, error: Callable[[], TimeoutsError], out: Commands) -> None:
         """Answer all who wait; their queue has been replaced."""
         for job in [job for job in self._jobs.values() if job.phase is WAITING]:
-            told = error()
-            told.elapsed = self._now - job.arrived
-            job.move(EXPIRE)
-            self._answer_error(job, told, out)
-            self._forget(job)
+            self._turn_down(job, error(), out)
+
+    def _turn_down(self, job: Job, error: TimeoutsError, out: Commands) -> None:
+        """Answer a job that will not be started, and is in no queue any more."""
+        error.elapsed = self._now - job.arrived
+        job.move(REFUSE)
+        self._invite_back(job, error)
+        self._answer_error(job, error, out)
+        self._forget(job)
 
     def _start(self, job: Job, out: Commands) -> None:
         job.move(START)

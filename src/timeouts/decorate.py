@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import wrapt
 
-from timeouts.admission import PredictedWait
+from timeouts.admission import Admission
 from timeouts.clock import Clock
 from timeouts.deadline import Seconds
 from timeouts.discipline import Discipline
@@ -46,7 +46,7 @@ class Options(TypedDict, total=False):
     workers: str | WorkerKind | None
     capacity: float
     discipline: Callable[[], Discipline]
-    admission: PredictedWait | None
+    admission: Admission | None
     observers: Iterable[Observer]
     clock: Clock
     drain_timeout: Seconds

@@ -62,6 +62,7 @@ TRANSITIONS: dict[Phase, dict[Event, Transition]] = {
     },
     WAITING: {
         START: Transition(RUNNING, replies=False),
+        REFUSE: Transition(DONE, replies=True),
         EXPIRE: Transition(DONE, replies=True),
         WITHDRAW: Transition(DONE, replies=True),
         CLOSE: Transition(DONE, replies=True),
@@ -89,6 +90,7 @@ class Job:
         key: names the job in the core's inputs; unique among the jobs that are not done.
         deadline: the caller's own last instant, made from its budget on arrival.
         priority: for disciplines that rank; lower leaves the queue first.
+        tenant: on whose behalf it is, for disciplines that share out.
 
     Attributes:
         arrived: when the job arrived.
@@ -118,12 +120,21 @@ class Job:
         "priority",
         "stack",
         "started",
+        "tenant",
     )
 
-    def __init__(self, key: Hashable, *, deadline: float = math.inf, priority: float = 0.0) -> None:
+    def __init__(
+        self,
+        key: Hashable,
+        *,
+        deadline: float = math.inf,
+        priority: float = 0.0,
+        tenant: Hashable = None,
+    ) -> None:
         self.key = key
         self.deadline = deadline
         self.priority = priority
+        self.tenant = tenant
         self.arrived = math.inf
         self.started = math.inf
         self.items = 0

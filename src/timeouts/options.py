@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from numbers import Integral, Real
 from typing import Any, cast
 
-from timeouts.admission import PredictedWait
+from timeouts.admission import Admission
 from timeouts.clock import Clock
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline
 from timeouts.handler import Handler
 from timeouts.observe import Observer
 from timeouts.policy import Interval
@@ -76,16 +76,16 @@ def checked_discipline(discipline: Any) -> Callable[[], Discipline]:
     return cast("Callable[[], Discipline]", discipline)
 
 
-def checked_admission(admission: Any, discipline: Callable[[], Discipline]) -> PredictedWait | None:
+def checked_admission(admission: Any, discipline: Callable[[], Discipline]) -> Admission | None:
     """Return the rule for who is let in, or refuse what is none, or does not go with the order of the queue."""
     if admission is None:
         return None
-    if not isinstance(admission, PredictedWait):
-        raise TypeError(f"admission must be PredictedWait() or None; got {admission!r}")
-    if discipline is not FIFO:
+    if not isinstance(admission, Admission):
+        raise TypeError(f"admission must be PredictedWait(), CoDel() or None; got {admission!r}")
+    if admission.door().foresees and not hasattr(discipline(), "ahead"):
         raise ValueError(
-            f"admission predicts the wait in a queue that is first in, first out: leave discipline out; "
-            f"got {discipline!r}"
+            f"admission={admission!r} needs a discipline that can say who is ahead, such as FIFO or "
+            f"EarliestDeadlineFirst; got {discipline!r}"
         )
     return admission
 
@@ -116,6 +116,15 @@ def checked_priority(value: Any) -> float:
     if math.isnan(priority):
         raise ValueError(f"priority must be a number that can be ordered; got {value!r}")
     return priority
+
+
+def checked_tenant(value: Any) -> Hashable:
+    """Return on whose behalf a call is made, or refuse what cannot be told apart."""
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(f"tenant must be hashable, such as a name; got {value!r}") from None
+    return cast("Hashable", value)
 
 
 def refuse_reserved(handler: Handler, reserved: tuple[str, ...]) -> None:

@@ -16,19 +16,22 @@ class Pace:
     """A moving average of the time that a job holds a slot.
 
     Exponentially weighted, as the round-trip time of TCP is (RFC 6298): one number, O(1) per job.
+
+    Attributes:
+        held: the average, in seconds; None before the first job is done.
     """
 
-    __slots__ = ("_held", "_weight")
+    __slots__ = ("_weight", "held")
 
     def __init__(self, weight: float = RECENT) -> None:
-        self._held: float | None = None
+        self.held: float | None = None
         self._weight = weight
 
     def add(self, held: float) -> None:
         """Take in that a slot is free again after `held` seconds."""
-        known = self._held
-        self._held = held if known is None else known + (held - known) * self._weight
+        known = self.held
+        self.held = held if known is None else known + (held - known) * self._weight
 
     def time_for(self, jobs: int, slots: float) -> float | None:
         """Return the seconds in which so many jobs are worked off; None before the first is done."""
-        return None if self._held is None else self._held * jobs / max(slots, 1)
+        return None if self.held is None else self.held * jobs / max(slots, 1)

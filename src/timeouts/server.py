@@ -7,12 +7,12 @@ import copy
 import math
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from timeouts.admission import PredictedWait
+from timeouts.admission import Admission
 from timeouts.callers import Callers
 from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
@@ -75,8 +75,8 @@ class Server:
         capacity: how many jobs may wait; default 1,000. One more is refused with `QueueFull`.
         discipline: the order of the queue, a class such as `FIFO` (default), `LIFO`, `Priority` or
             `EarliestDeadlineFirst`.
-        admission: `PredictedWait()` refuses on arrival who would expire before being started; default:
-            whoever finds a place in the queue may wait.
+        admission: `PredictedWait()` refuses on arrival who would expire before being started, `CoDel()` who has waited
+            long in a queue that stands; default: whoever finds a place in the queue may wait.
         observers: who else looks on; late results are always logged (logger `timeouts`).
         clock: where time comes from; tests pass a manual one.
         drain_timeout: seconds that leaving the `with` block waits for jobs to end; default 30.
@@ -89,7 +89,7 @@ class Server:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
     """
 
-    reserved: tuple[str, ...] = ("budget", "priority")
+    reserved: tuple[str, ...] = ("budget", "priority", "tenant")
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Server:
         workers: str | WorkerKind | None = None,
         capacity: float = 1000,
         discipline: Callable[[], Discipline] = FIFO,
-        admission: PredictedWait | None = None,
+        admission: Admission | None = None,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,
         drain_timeout: Seconds = 30.0,
@@ -158,7 +158,13 @@ class Server:
         self._shell.core.open = was_open
 
     def call(
-        self, /, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+        self,
+        /,
+        *args: Any,
+        budget: Seconds = None,
+        priority: float = 0.0,
+        tenant: Hashable = None,
+        **kwargs: Any,
     ) -> Any:
         """Run the handler on the arguments and return its result, or an iterator over its items.
 
@@ -166,22 +172,35 @@ class Server:
             *args: for the handler.
             budget: seconds the caller still grants; may shorten the limits, never lengthen them.
             priority: for disciplines that rank; lower is served first.
+            tenant: on whose behalf, for disciplines that share out.
             **kwargs: for the handler.
 
         Raises:
             TimeoutsError: a limit was reached, or the job was refused; see `timeouts.errors`.
             Exception: whatever the handler raised, as itself.
         """
-        return self.callers.blocking(self._handler.function, args, kwargs, budget, priority)
+        return self.callers.blocking(self._handler.function, args, kwargs, budget, priority, tenant)
 
     def acall(
-        self, /, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+        self,
+        /,
+        *args: Any,
+        budget: Seconds = None,
+        priority: float = 0.0,
+        tenant: Hashable = None,
+        **kwargs: Any,
     ) -> Any:
         """Do as `call` without blocking: return an awaitable, or an async iterator for a stream."""
-        return self.callers.awaiting(self._handler.function, args, kwargs, budget, priority)
+        return self.callers.awaiting(self._handler.function, args, kwargs, budget, priority, tenant)
 
     def submit(
-        self, /, *args: Any, budget: Seconds = None, priority: float = 0.0, **kwargs: Any
+        self,
+        /,
+        *args: Any,
+        budget: Seconds = None,
+        priority: float = 0.0,
+        tenant: Hashable = None,
+        **kwargs: Any,
     ) -> Future[Any]:
         """Do as `call` and return a future at once. Cancelling the future withdraws the job.
 
@@ -191,7 +210,7 @@ class Server:
         Raises:
             TypeError: the handler gives a stream, which has no single result.
         """
-        return self.callers.enqueue(self._handler.function, args, kwargs, budget, priority)
+        return self.callers.enqueue(self._handler.function, args, kwargs, budget, priority, tenant)
 
     @property
     def handler(self) -> Handler:

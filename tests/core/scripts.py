@@ -28,7 +28,7 @@ from timeouts.policy import (
 )
 from timeouts.stack import Stack, UselessPolicyWarning
 
-AnyDiscipline = type[FIFO] | type[Priority] | type[EarliestDeadlineFirst]
+AnyDiscipline = type[FIFO] | type[LIFO] | type[Priority] | type[EarliestDeadlineFirst]
 Fact = tuple[object, ...]
 T = TypeVar("T")
 

@@ -192,10 +192,10 @@ def test_dark_is_yes_or_no() -> None:
         PredictedWait(dark=1)  # type: ignore[arg-type]
 
 
-def test_a_server_takes_it_for_a_queue_in_order_of_arrival() -> None:
-    with pytest.raises(TypeError, match=re.escape("admission must be PredictedWait() or None")):
+def test_a_server_takes_it_where_the_order_can_say_who_is_ahead() -> None:
+    with pytest.raises(TypeError, match=re.escape("admission must be PredictedWait(), CoDel() or")):
         Server(print, admission=PredictedWait)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"first in, first out: leave discipline out; got .*LIFO"):
+    with pytest.raises(ValueError, match=r"needs a discipline that can say who is ahead.*LIFO"):
         Server(print, admission=PredictedWait(), discipline=LIFO)
     assert Server(print, admission=PredictedWait()).stats().hopeless == 0
 

@@ -14,6 +14,7 @@ ROWS = {
     ("new", "admit"): ("waiting", False),
     ("new", "refuse"): ("done", True),
     ("waiting", "start"): ("running", False),
+    ("waiting", "refuse"): ("done", True),
     ("waiting", "expire"): ("done", True),
     ("waiting", "withdraw"): ("done", True),
     ("waiting", "close"): ("done", True),

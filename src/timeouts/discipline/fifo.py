@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
+from timeouts.discipline.line import Line
 from timeouts.job import Job
 
 
-class FIFO:
-    """Serve in order of arrival.
+class FIFO(Line):
+    """Serve in order of arrival."""
 
-    An `OrderedDict`, because a plain dict finds its first entry by walking over the removed ones.
-    """
-
-    _last = False
-
-    def __init__(self) -> None:
-        self._jobs: OrderedDict[Job, None] = OrderedDict()
-
-    def push(self, job: Job) -> None:
-        """Take in a waiting job."""
-        self._jobs[job] = None
-
-    def pop(self) -> Job:
-        """Remove and return the job that came first."""
-        return self._jobs.popitem(last=self._last)[0]
-
-    def remove(self, job: Job) -> None:
-        """Remove a job that will not be served."""
-        del self._jobs[job]
-
-    def __len__(self) -> int:
-        """Return how many jobs wait."""
+    def ahead(self, job: Job) -> int:  # noqa: ARG002 - whoever he is
+        """Return how many would be served before this job, were it pushed now."""
         return len(self._jobs)

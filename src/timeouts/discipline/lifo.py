@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from timeouts.discipline.fifo import FIFO
+from timeouts.discipline.line import Line
 
 
-class LIFO(FIFO):
+class LIFO(Line):
     """Serve the newest first: under overload the newest has the most time left."""
 
     _last = True

@@ -47,7 +47,10 @@ class Attempt(Job):
         self.worthless = now + client.budget
         told = client.at_deadline == "tells"
         super().__init__(
-            key, deadline=self.worthless if told else math.inf, priority=client.priority
+            key,
+            deadline=self.worthless if told else math.inf,
+            priority=client.priority,
+            tenant=client.name,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from timeouts.admission import PredictedWait
+from timeouts.admission import Admission
 from timeouts.core import Core
 from timeouts.discipline import FIFO, Discipline
 from timeouts.options import (
@@ -30,7 +30,7 @@ def simulate(
     limits: Any = None,
     *,
     discipline: Callable[[], Discipline] = FIFO,
-    admission: PredictedWait | None = None,
+    admission: Admission | None = None,
     slots: int = 1,
     capacity: float = 1000,
     stop: Stop = "cancel",
@@ -42,7 +42,7 @@ def simulate(
         asked: what arrives: a `Scenario`, or a `Trace`.
         limits: a policy, or policies joined with `|`; None for no limits.
         discipline: the order of leaving the queue: the class.
-        admission: `PredictedWait()` refuses on arrival who would expire before being started.
+        admission: who is let in: `PredictedWait()`, `CoDel()`; None for whoever finds a place in the queue.
         slots: how many may run at once.
         capacity: how many may wait; `math.inf` for no bound.
         stop: what stopping a run costs: `"cancel"` nothing; `"kill"` or `Kill(recovery, spares)` its
