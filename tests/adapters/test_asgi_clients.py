@@ -361,6 +361,7 @@ def test_routes_have_rules_of_their_own_and_one_queue() -> None:
         ({"capacity": -1}, r"capacity must be at least 0; got -1"),
         ({"on_expiry": "kill"}, r"on_expiry must be .*; got 'kill'"),
         ({"budgets": "grpc-timeout"}, r"budgets must be Budgets, .*; got 'grpc-timeout'"),
+        ({"classes": "x-tenant"}, r"classes must be Classes, .*; got 'x-tenant'"),
         ({"statuses": {}}, r"statuses must be a table, .*; got \{\}"),
         ({"body_timeout": -1}, r"body_timeout must be .*-1"),
         ({"max_body": -1}, r"max_body must be at least 0; got -1"),

@@ -25,18 +25,21 @@ from tests.adapters.executor_bench import Bench, HandExecutor, error_of
 from tests.shells.recorder import GUARD
 from tests.shells.recorder import error_of as error_in
 from timeouts import (
+    FIFO,
     ExecutionTimeout,
     ExecutionTimeoutError,
     FirstItemTimeout,
     GatewayTimeout,
     GatewayTimeoutError,
     IdleTimeout,
+    PredictedWait,
     QueueFull,
     QueueTimeout,
     QueueTimeoutError,
     ServerClosed,
     ShuttingDown,
     Stack,
+    WaitTooLong,
     WorkerLost,
     guard,
 )
@@ -807,3 +810,23 @@ def catch_up() -> None:
     for thread in threading.enumerate():
         if thread.name == "HandExecutor.submit-next":
             thread.join(GUARD)
+
+
+# ── who is let in ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_admission_is_chosen_as_for_a_server() -> None:
+    """Two who run and wait take 4 s each: a third could not start within 5 s."""
+    bench = Bench(QueueTimeout(5), discipline=FIFO, admission=PredictedWait())
+    first = bench.submit(int)
+    bench.at(4)
+    bench.inner.works[0].run()
+    assert first.result(0) == 0
+    futures = [bench.submit(int) for _ in range(4)]
+    assert [future.done() for future in futures] == [False, False, False, True]
+    error_of(futures[3], WaitTooLong)
+
+
+def test_an_admission_that_is_none_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"admission must be .*; got 5"):
+        LIMITS.wrap(HandExecutor(), admission=5)

@@ -69,6 +69,8 @@ INTERCEPTORS = pytest.mark.parametrize("make", [TimeoutInterceptor, AioTimeoutIn
             "other than OK",
         ),
         ({"observers": 3}, TypeError, "observers must be"),
+        ({"classes": "x-tenant"}, TypeError, "classes must be Classes, such as"),
+        ({"admission": 3}, TypeError, "admission must be"),
         ({"workers": "process"}, (TypeError, ValueError), "workers"),
         ({"threads": 3}, TypeError, "threads"),
     ],

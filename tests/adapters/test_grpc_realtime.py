@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.adapters.classed import CLASSES, Doorman
 from tests.adapters.grpc_hosts import (
     KINDS,
     PATIENCE,
@@ -33,6 +34,7 @@ from timeouts import (
     GatewayTimeout,
     IdleTimeout,
     Observer,
+    Priority,
     QueueTimeout,
     QueueTimeoutError,
     Status,
@@ -349,6 +351,43 @@ def test_a_method_without_limits_takes_no_slot(serve: Serve) -> None:
     host.hang()
     assert answered(host.stub("unary_stream")("left")) == b"inf"
     assert host.stats().arrived == 1
+
+
+# ── who asks, and how important it is ────────────────────────────────────────────────────────────
+
+
+def test_the_queue_serves_by_the_level_in_the_metadata(serve: Serve) -> None:
+    host = serve(GatewayTimeout(PATIENCE), slots=1, discipline=Priority, classes=CLASSES)
+    hanging = host.hang()
+    levels = ("batch", "what", "normal", "interactive")
+    for number, level in enumerate(levels, start=1):
+        host.later(level, metadata=(("x-priority", level),))
+        poll(lambda n=number: host.stats().waiting == n)  # type: ignore[misc]
+    hanging.cancel()
+    host.release.set()
+    assert [call.result(PATIENCE) for call in host.calls[1:]] == [
+        level.encode() for level in levels
+    ]
+    assert host.begun == ["hang", "interactive", "normal", "batch", "what"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_comes_as_what_its_metadata_say(serve: Serve, kind: str) -> None:
+    doorman = Doorman()
+    host = serve(GatewayTimeout(PATIENCE), classes=CLASSES, observers=[doorman])
+    sent = (("x-tenant", "alice"), ("x-priority", "interactive"))
+    assert answered(host.stub(kind)("a", metadata=sent)) == b"a"
+    assert answered(host.stub(kind)("a", metadata=sent * 2)) == b"a"
+    assert answered(host.stub(kind)("a")) == b"a"
+    assert doorman.seen == [(0.0, "alice"), (10.0, "alice, alice"), (10.0, None)]
+
+
+def test_nothing_is_read_unless_it_was_opted_in(serve: Serve) -> None:
+    doorman = Doorman()
+    host = serve(GatewayTimeout(PATIENCE), observers=[doorman])
+    sent = (("x-tenant", "alice"), ("x-priority", "interactive"))
+    assert answered(host.stub("unary_unary")("a", metadata=sent)) == b"a"
+    assert doorman.seen == [(0.0, None)]
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────

@@ -94,6 +94,7 @@ def test_a_litserve_that_is_too_old_is_refused_by_name() -> None:
         ({"capacity": -1}, ValueError, "capacity must be at least 0"),
         ({"statuses": 504}, TypeError, "statuses must be a table"),
         ({"budgets": "x-budget"}, TypeError, "budgets must be Budgets"),
+        ({"classes": "x-tenant"}, TypeError, "classes must be Classes"),
         ({"discipline": 1}, TypeError, "discipline must be a class"),
         ({"observers": [1]}, TypeError, "observers must be instances of Observer"),
         ({"spares": -1}, ValueError, "spares must be at least 0"),

@@ -233,6 +233,8 @@ def test_budgets_come_in_the_headers_opted_in() -> None:
     assert asyncio.run(handler(request(x_request_timeout_seconds="5"))) == float("inf")
     assert told(asyncio.run(handler(request(grpc_timeout="soon"))))[0] == 400
     assert told(asyncio.run(handler(request(grpc_timeout="0S"))))[0] == 504
+    twice = request(**{"grpc_timeout": "5S", "grpc-timeout": "9S"})
+    assert told(asyncio.run(handler(twice)))[0] == 400
 
 
 def test_an_endpoint_travels_by_value() -> None:

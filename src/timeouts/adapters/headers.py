@@ -25,7 +25,6 @@ Lookup = Callable[[str], str | None]
 DEFAULT = "x-request-timeout-seconds"
 MARGIN = 0.005
 _SHOWN = 40
-_RAW_NAMES = {name.encode(): name for name in NOTATIONS}
 
 
 class MalformedBudget(ValueError):
@@ -100,31 +99,30 @@ def read(name: str, text: str) -> float:
 
 
 def from_asgi(headers: Iterable[tuple[bytes, bytes]]) -> Lookup:
-    """Return a lookup of budgets in the headers of an ASGI scope.
+    """Return a lookup of headers in an ASGI scope.
 
-    The headers are walked once, with the first lookup. One that comes twice is joined by ", ", and
-    so malformed.
+    The headers are walked once, with the first lookup. One that comes twice is joined by ", ": so a budget
+    is malformed, and a level none that is listed.
 
     Args:
         headers: pairs of a name in lower case and a value, as in `scope["headers"]`.
     """
-    found: dict[str, str] | None = None
+    found: dict[bytes, list[bytes]] | None = None
 
     def lookup(name: str) -> str | None:
         nonlocal found
         if found is None:
             found = _collected(headers)
-        return found.get(name)
+        values = found.get(name.encode())
+        return None if values is None else b", ".join(values).decode("latin-1")
 
     return lookup
 
 
-def _collected(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for raw, value in headers:
-        if (name := _RAW_NAMES.get(raw)) is not None:
-            text = value.decode("latin-1")
-            found[name] = f"{found[name]}, {text}" if name in found else text
+def _collected(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(value)
     return found
 
 

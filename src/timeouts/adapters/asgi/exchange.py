@@ -70,8 +70,8 @@ class Exchange(Call):
         """See the request through to its answer."""
         shell = self._front.shell
         try:
-            if self._front.budgets.names:
-                self._accept_budget()
+            if self._front.reads_headers:
+                self._read_headers()
             if self._client.begin() or await self._complete():
                 shell.arrive(self)
                 self.eager = False
@@ -91,9 +91,11 @@ class Exchange(Call):
             if self.task is not None:
                 self._front.linger(self.task)
 
-    def _accept_budget(self) -> None:
+    def _read_headers(self) -> None:
+        lookup = from_asgi(self.args[0]["headers"])
+        self.priority, self.tenant = self._front.classes.read(lookup)
         try:
-            budget = self._front.budgets.read(from_asgi(self.args[0]["headers"]))
+            budget = self._front.budgets.read(lookup)
         except MalformedBudget as wrong:
             raise BadRequest(plain_problem(400, str(wrong))) from None
         if budget is not None:

@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterable, Mapping
 from timeouts.adapters.asgi.application import Applications, Front, OnExpiry, checked
 from timeouts.adapters.asgi.client import ASGIApp, Receive, Scope, Send
 from timeouts.adapters.asgi.exchange import Exchange
+from timeouts.adapters.classes import NO_CLASSES, Classes, checked_classes
 from timeouts.adapters.headers import Budgets
 from timeouts.adapters.routes import Limits, Routes
+from timeouts.admission import Admission
 from timeouts.clock import MONOTONIC, Clock
 from timeouts.deadline import Seconds, seconds
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.observe import Observer
 from timeouts.options import checked_count
 from timeouts.server import Stats
@@ -55,12 +57,15 @@ class Timeouts:
         on_expiry: what becomes of the application: `"cancel"` (default), or `"detach"`, for hosts that
             leak when they are cancelled: it runs on, holds its slot until it ends, and is counted.
         budgets: the headers that may shorten the limits, such as `Budgets("grpc-timeout")`; default none.
+        classes: the headers that say who asks and how important it is, for a `discipline` that looks at it,
+            such as `Classes(tenant="x-tenant")`; default none.
         statuses: the table of codes.
         body_timeout: seconds in which the body of a request must be complete; 30 by default, None for
             no limit. Else the answer is 408.
         max_body: bytes that a request may bring, 64 MiB by default. One that brings more is answered
             with 413. Bodies are held in memory.
-        discipline: the order of the queue, a class such as `FIFO` (default).
+        discipline: the order of the queue, a class such as `EarliestDeadlineFirst` (default), `Priority` or `FairShare`.
+        admission: who is let in beyond a place in the queue, such as `CoDel()`; default whoever finds a place.
         observers: who else looks on; `job.args[0]` is the scope of the request.
         clock: where time comes from; tests pass a manual one.
 
@@ -88,10 +93,12 @@ class Timeouts:
         capacity: float = 1000,
         on_expiry: OnExpiry = "cancel",
         budgets: Budgets = NO_BUDGETS,
+        classes: Classes = NO_CLASSES,
         statuses: Statuses = STATUSES,
         body_timeout: Seconds = BODY_TIMEOUT,
         max_body: float = MAX_BODY,
-        discipline: Callable[[], Discipline] = FIFO,
+        discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
+        admission: Admission | None = None,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,
     ) -> None:
@@ -99,6 +106,8 @@ class Timeouts:
         self.app = app
         self.routes = Routes(limits, routes, checked)
         self.budgets = budgets
+        self.classes = checked_classes(classes)
+        self.reads_headers = bool(budgets.names or classes.names)
         self.statuses = statuses
         self.stops = on_expiry == "cancel"
         self.body_timeout = seconds(body_timeout, "body_timeout")
@@ -110,6 +119,7 @@ class Timeouts:
             workers=Applications(on_expiry),
             capacity=capacity,
             discipline=discipline,
+            admission=admission,
             observers=observers,
             clock=clock,
         )

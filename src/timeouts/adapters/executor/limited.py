@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from typing import Any, ParamSpec, TypeVar
 
 from timeouts.adapters.executor.workers import ExecutorPool, ExecutorWorkers
+from timeouts.admission import Admission
 from timeouts.clock import MONOTONIC, Clock
 from timeouts.deadline import Seconds, seconds
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.errors import WorkerLost
 from timeouts.job import WAITING
 from timeouts.observe import Observer
@@ -46,7 +47,8 @@ class LimitedExecutor(Executor):
             would wait in its own queue, which counts as running.
         capacity: how many jobs may wait; default 1,000. The future of one more has `QueueFull`, and so
             `map` over more items needs a larger one, such as `math.inf`.
-        discipline: the order of the queue, a class such as `FIFO` (default) or `EarliestDeadlineFirst`.
+        discipline: the order of the queue, a class such as `EarliestDeadlineFirst` (default), `Priority` or `FairShare`.
+        admission: who is let in beyond a place in the queue, such as `CoDel()`; default whoever finds a place.
         observers: who else looks on; late results are always logged (logger `timeouts`).
         clock: where time comes from; tests pass a manual one.
         drain_timeout: seconds that `shutdown` waits for what waits and runs; default 30; None for no
@@ -72,7 +74,8 @@ class LimitedExecutor(Executor):
         *,
         slots: int | None = None,
         capacity: float = 1000,
-        discipline: Callable[[], Discipline] = FIFO,
+        discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
+        admission: Admission | None = None,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,
         drain_timeout: Seconds = 30.0,
@@ -87,6 +90,7 @@ class LimitedExecutor(Executor):
             workers=ExecutorWorkers(executor),
             capacity=capacity,
             discipline=discipline,
+            admission=admission,
             observers=observers,
             clock=clock,
         )

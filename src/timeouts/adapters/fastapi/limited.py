@@ -9,8 +9,10 @@ from starlette.requests import HTTPConnection
 
 from timeouts.adapters.asgi import Timeouts
 from timeouts.adapters.asgi.application import OnExpiry
+from timeouts.adapters.classes import Classes
 from timeouts.adapters.headers import Budgets
 from timeouts.adapters.starlette import onward
+from timeouts.admission import Admission
 from timeouts.clock import Clock
 from timeouts.deadline import Seconds
 from timeouts.discipline import Discipline
@@ -30,10 +32,12 @@ class Options(TypedDict, total=False):
     capacity: float
     on_expiry: OnExpiry
     budgets: Budgets
+    classes: Classes
     statuses: Statuses
     body_timeout: Seconds
     max_body: float
     discipline: Callable[[], Discipline]
+    admission: Admission | None
     observers: Iterable[Observer]
     clock: Clock
 

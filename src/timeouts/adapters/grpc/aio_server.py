@@ -15,6 +15,7 @@ from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from timeouts.adapters.classes import NO_CLASSES, Classes
 from timeouts.adapters.grpc.aio_written import written
 from timeouts.adapters.grpc.base import Limited, Rpc, around, behavior_of
 from timeouts.adapters.grpc.guest import aio
@@ -35,8 +36,10 @@ class AioTimeoutInterceptor(Limited, aio.ServerInterceptor):
         methods: other limits for single methods, by their full names (`"/pkg.Service/Method"`). None
             as the limits leaves the method alone: it takes no slot, and waits for none.
         statuses: the table of codes.
-        **options: as for `Server`: slots (default: unlimited), capacity, discipline, observers,
-            clock, drain_timeout. Slots and queue are shared by all methods.
+        classes: the metadata that say who asks and how important it is, for a `discipline` that looks at it,
+            such as `Classes(tenant="x-tenant")`; default none.
+        **options: as for `Server`: slots (default: unlimited), capacity, discipline, admission,
+            observers, clock, drain_timeout. Slots and queue are shared by all methods.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
@@ -51,9 +54,10 @@ class AioTimeoutInterceptor(Limited, aio.ServerInterceptor):
         *,
         methods: Mapping[str, Limits] | None = None,
         statuses: Statuses = STATUSES,
+        classes: Classes = NO_CLASSES,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(rpc, limits, methods, statuses, options)
+        super().__init__(rpc, limits, methods, statuses, options, classes=classes)
         self._warned = set[str]()
 
     async def intercept_service(

@@ -10,9 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from timeouts.adapters.classes import Classes, checked_classes
 from timeouts.adapters.grpc.answer import Answer, answer, checked_statuses
 from timeouts.adapters.grpc.guest import grpc
 from timeouts.adapters.grpc.limits import checked_methods
+from timeouts.adapters.headers import Lookup
 from timeouts.call import Call
 from timeouts.current import SERVING
 from timeouts.decorate import Options
@@ -41,9 +43,12 @@ class Limited:
         methods: object,
         statuses: object,
         options: Options,
+        *,
+        classes: Classes,
     ) -> None:
         self.own: dict[str, Stack | None] = checked_methods(methods, handler_of(shape))
         self.statuses: Statuses = checked_statuses(statuses)
+        self.classes = checked_classes(classes)
         self.server = Server(shape, limits, **options)
 
     def leaves_alone(self, method: str) -> bool:
@@ -80,6 +85,7 @@ class Rpc(ABC):
         self._arrived = self.shell.clock.now()
         self._stack = limited.own.get(method)
         self._statuses = limited.statuses
+        self._classes = limited.classes
 
     @abstractmethod
     def __call__(self, request: Any, context: Any) -> Any:
@@ -88,7 +94,8 @@ class Rpc(ABC):
     def job(self, gate: Gate | LoopGate, request: Any, context: Any) -> Call:
         """Make the job, as of the instant at which gRPC handed the call over."""
         args, budget = (request, context), budget_of(context)
-        call = self._callers.make(Call, gate, SERVING.get(), self, args, {}, budget)
+        asked = self._classes.read(from_context(context))
+        call = self._callers.make(Call, gate, SERVING.get(), self, args, {}, budget, *asked)
         call.arrived = self._arrived
         call.stack = self._stack
         return call
@@ -123,6 +130,21 @@ def around(handler: Any, behavior: Callable[..., Any]) -> Any:
 def _kind(handler: Any) -> str:
     asks = "stream" if handler.request_streaming else "unary"
     return f"{asks}_{'stream' if handler.response_streaming else 'unary'}"
+
+
+def from_context(context: Any) -> Lookup:
+    """Return a lookup in the metadata that came with a call; of a key that comes twice the values are joined by ", "."""
+
+    def lookup(name: str) -> str | None:
+        values = [_text(value) for key, value in context.invocation_metadata() or () if key == name]
+        return ", ".join(values) if values else None
+
+    return lookup
+
+
+def _text(value: str | bytes) -> str:
+    """Return a value as text; that of a key which ends in `-bin` is bytes."""
+    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def budget_of(context: Any) -> float | None:

@@ -15,6 +15,7 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from timeouts.adapters.classes import NO_CLASSES, Classes
 from timeouts.adapters.grpc.base import Limited, Rpc, around, behavior_of
 from timeouts.adapters.grpc.guest import grpc
 from timeouts.adapters.grpc.limits import Limits
@@ -34,8 +35,10 @@ class TimeoutInterceptor(Limited, grpc.ServerInterceptor):
         methods: other limits for single methods, by their full names (`"/pkg.Service/Method"`). None
             as the limits leaves the method alone: it takes no slot, and waits for none.
         statuses: the table of codes.
+        classes: the metadata that say who asks and how important it is, for a `discipline` that looks at it,
+            such as `Classes(tenant="x-tenant")`; default none.
         **options: as for `Server`: slots, workers (a `ThreadWorkers`), capacity, discipline,
-            observers, clock, drain_timeout. Slots and queue are shared by all methods.
+            admission, observers, clock, drain_timeout. Slots and queue are shared by all methods.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
@@ -53,9 +56,10 @@ class TimeoutInterceptor(Limited, grpc.ServerInterceptor):
         *,
         methods: Mapping[str, Limits] | None = None,
         statuses: Statuses = STATUSES,
+        classes: Classes = NO_CLASSES,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(rpc, limits, methods, statuses, options)
+        super().__init__(rpc, limits, methods, statuses, options, classes=classes)
         if self.server.stop_mode != "abandon":
             raise ValueError(
                 "workers must be threads, such as ThreadWorkers(max_abandoned=8), since a context of "

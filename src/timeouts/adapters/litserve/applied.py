@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from timeouts.adapters.asgi.middleware import NO_BUDGETS, NO_ROUTES
+from timeouts.adapters.classes import NO_CLASSES, Classes
 from timeouts.adapters.headers import Budgets
 from timeouts.adapters.litserve.around import put_around
 from timeouts.adapters.litserve.behind import checked_stack, named, put_behind
@@ -13,7 +14,7 @@ from timeouts.adapters.litserve.ending import end_on_sigterm
 from timeouts.adapters.litserve.guest import litserve
 from timeouts.adapters.routes import Limits
 from timeouts.deadline import Seconds
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.observe import Observer
 from timeouts.stack import Stack
 from timeouts.statuses import STATUSES, Statuses
@@ -25,7 +26,8 @@ FRONT: dict[str, Any] = {
     "capacity": 1000,
     "statuses": STATUSES,
     "budgets": NO_BUDGETS,
-    "discipline": FIFO,
+    "classes": NO_CLASSES,
+    "discipline": EarliestDeadlineFirst,
     "observers": (),
 }
 """The options of the front half, and their defaults."""
@@ -40,7 +42,8 @@ def apply(
     capacity: float = 1000,
     statuses: Statuses = STATUSES,
     budgets: Budgets = NO_BUDGETS,
-    discipline: Callable[[], Discipline] = FIFO,
+    classes: Classes = NO_CLASSES,
+    discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
     observers: Iterable[Observer] = (),
     spares: int = 0,
     preload: bool = False,
@@ -65,7 +68,9 @@ def apply(
             answered with 429.
         statuses: the table of codes.
         budgets: the headers that may shorten the limits, such as `Budgets("grpc-timeout")`; default none.
-        discipline: the order of the queue, a class such as `FIFO` (default).
+        classes: the headers that say who asks and how important it is, for a `discipline` that looks at it,
+            such as `Classes(tenant="x-tenant")`; default none.
+        discipline: the order of the queue, a class such as `EarliestDeadlineFirst` (default), `Priority` or `FairShare`.
         observers: who else looks on, in each API server; `job.args[0]` is the scope of the request.
         spares: how many more processes each worker keeps ready, in each of which `setup` has been called,
             to take the place of one that was stopped; default 0.
@@ -89,6 +94,7 @@ def apply(
         "capacity": capacity,
         "statuses": statuses,
         "budgets": budgets,
+        "classes": classes,
         "discipline": discipline,
         "observers": observers,
     }

@@ -17,7 +17,14 @@ from contextlib import aclosing
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any, NamedTuple, Protocol, overload
 
-from timeouts.adapters.headers import Budgets, MalformedBudget
+from timeouts.adapters.classes import (
+    NO_CLASSES,
+    UNCLASSED,
+    Classes,
+    ServiceClass,
+    checked_classes,
+)
+from timeouts.adapters.headers import Budgets, MalformedBudget, from_asgi
 from timeouts.adapters.ray_serve.errors import own
 from timeouts.adapters.ray_serve.guest import RayTaskError, Request, Response
 from timeouts.decorate import Guard
@@ -42,13 +49,14 @@ class Endpoint(Protocol):
 def endpoint(function: Callable[..., Any], /) -> Endpoint: ...
 @overload
 def endpoint(
-    *, budgets: Budgets = NO_BUDGETS, statuses: Statuses = STATUSES
+    *, budgets: Budgets = NO_BUDGETS, classes: Classes = NO_CLASSES, statuses: Statuses = STATUSES
 ) -> Callable[[Callable[..., Any]], Endpoint]: ...
 def endpoint(
     function: Callable[..., Any] | None = None,
     /,
     *,
     budgets: Budgets = NO_BUDGETS,
+    classes: Classes = NO_CLASSES,
     statuses: Statuses = STATUSES,
 ) -> Any:
     """Let a method of a deployment, or a function that is one, take budgets and answer HTTP.
@@ -61,6 +69,8 @@ def endpoint(
     Args:
         function: what is decorated; parentheses can be left out.
         budgets: for HTTP, the headers that may shorten the limits; default none.
+        classes: for HTTP, the headers that say who asks and how important it is, for a `discipline` of the
+            guard that looks at it; default none.
         statuses: for HTTP, the table of codes.
 
     Raises:
@@ -70,9 +80,10 @@ def endpoint(
     Ray call at the caller's side, which `budgeted` does.
     """
     _check(budgets, statuses)
+    checked_classes(classes)
     if function is None:
-        return functools.partial(endpoint, budgets=budgets, statuses=statuses)
-    served = Served(_guarded(function), budgets, statuses)
+        return functools.partial(endpoint, budgets=budgets, classes=classes, statuses=statuses)
+    served = Served(_guarded(function), budgets, classes, statuses)
     answering = _stream(served) if served.guarded.server.handler.is_stream else _unary(served)
     answering.guarded = served.guarded
     return functools.wraps(function)(answering)
@@ -101,18 +112,23 @@ class Served(NamedTuple):
 
     guarded: Guard
     budgets: Budgets
+    classes: Classes
     statuses: Statuses
 
-    def run(self, args: Any, kwargs: Any, budget: float | None) -> Any:
+    def run(
+        self, args: Any, kwargs: Any, budget: float | None, asked: ServiceClass = UNCLASSED
+    ) -> Any:
         """Call the guard with a budget; of nothing left, with the least there is."""
         allowed = None if budget is None else max(budget, sys.float_info.min)
         callers = self.guarded.server.callers
-        return callers.awaiting(self.guarded.__wrapped__, args, kwargs, allowed)
+        return callers.awaiting(self.guarded.__wrapped__, args, kwargs, allowed, *asked)
 
-    async def call(self, args: Any, kwargs: Any, budget: float | None) -> Any:
+    async def call(
+        self, args: Any, kwargs: Any, budget: float | None, asked: ServiceClass = UNCLASSED
+    ) -> Any:
         """Answer a call; what another deployment raised, of ours, is raised as itself."""
         try:
-            return await self.run(args, kwargs, budget)
+            return await self.run(args, kwargs, budget, asked)
         except RayTaskError as wrapped:
             if (error := own(wrapped)) is None:
                 raise
@@ -123,12 +139,13 @@ class Served(NamedTuple):
         request = next((arg for arg in args if isinstance(arg, Request)), None)
         if request is None:
             return await self.call(args, kwargs, budget)
+        lookup = from_asgi(request.scope["headers"])
         try:
-            budget = self.budgets.read(request.headers.get)
+            budget = self.budgets.read(lookup)
         except MalformedBudget as wrong:
             return _response(plain_problem(400, str(wrong)))
         try:
-            return await self.call(args, kwargs, budget)
+            return await self.call(args, kwargs, budget, self.classes.read(lookup))
         except TimeoutsError as error:
             return _response(problem(error, self.statuses))
 

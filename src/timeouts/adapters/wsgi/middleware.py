@@ -19,14 +19,16 @@ from types import TracebackType
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from timeouts.adapters.classes import NO_CLASSES, Classes, checked_classes
 from timeouts.adapters.headers import Budgets, MalformedBudget, from_wsgi
 from timeouts.adapters.routes import Limits, Routes
 from timeouts.adapters.wsgi.body import Body, Parts
 from timeouts.adapters.wsgi.exchange import Exchange, answer
 from timeouts.adapters.wsgi.front import Front, Timekeeper
 from timeouts.adapters.wsgi.upload import BadUpload, received
+from timeouts.admission import Admission
 from timeouts.clock import MONOTONIC, Clock
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.errors import TimeoutsError
 from timeouts.http.problem import Answer, phrase, plain_problem, tell
 from timeouts.http.timing import SERVER_TIMING, no_job, server_timing
@@ -61,12 +63,15 @@ class Timeouts:
         slots: how many requests may run at once; default `min(32, cores + 4)`.
         capacity: how many may wait for a slot; default 1,000. One more is answered with 429.
         budgets: the headers that may shorten the limits, such as `Budgets("grpc-timeout")`; default none.
+        classes: the headers that say who asks and how important it is, for a `discipline` that looks at it,
+            such as `Classes(tenant="x-tenant")`; default none.
         statuses: the table of codes.
         max_abandoned: how many abandoned threads may still run before new requests are refused;
             default: as many as there are slots, and then requests wait.
         max_body: bytes that a request may bring, 64 MiB by default. One that brings more is answered
             with 413. Bodies are held in memory.
-        discipline: the order of the queue, a class such as `FIFO` (default).
+        discipline: the order of the queue, a class such as `EarliestDeadlineFirst` (default), `Priority` or `FairShare`.
+        admission: who is let in beyond a place in the queue, such as `CoDel()`; default whoever finds a place.
         observers: who else looks on; `job.args[0].environ` is the request.
         clock: where time comes from; tests pass a manual one.
 
@@ -93,10 +98,12 @@ class Timeouts:
         slots: int | None = None,
         capacity: float = 1000,
         budgets: Budgets = NO_BUDGETS,
+        classes: Classes = NO_CLASSES,
         statuses: Statuses = STATUSES,
         max_abandoned: int | None = None,
         max_body: float = MAX_BODY,
-        discipline: Callable[[], Discipline] = FIFO,
+        discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
+        admission: Admission | None = None,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,
     ) -> None:
@@ -106,6 +113,7 @@ class Timeouts:
         self._app = app
         self._routes = Routes(limits, routes, _checked)
         self._budgets = budgets
+        self._classes = checked_classes(classes)
         self.statuses = statuses
         self._max_body = checked_count("max_body", max_body, least=0)
         self._clock = clock
@@ -116,6 +124,7 @@ class Timeouts:
             workers=ThreadWorkers(max_abandoned=max_abandoned),
             capacity=capacity,
             discipline=discipline,
+            admission=admission,
             observers=(Timekeeper(), *checked_observers(observers)),
             clock=clock,
         )
@@ -126,8 +135,9 @@ class Timeouts:
         if limits is None:
             return self._app(environ, start_response)
         exchange = Exchange(self._app, environ, limits, self._clock.now())
+        lookup = from_wsgi(environ)
         try:
-            budget = self._budgets.read(from_wsgi(environ))
+            budget = self._budgets.read(lookup)
             exchange.environ = received(environ, self._max_body)
         except MalformedBudget as error:
             return self._refuse(exchange, 400, str(error), start_response)
@@ -135,7 +145,9 @@ class Timeouts:
             return self._refuse(exchange, error.status, str(error), start_response)
         if budget is not None:
             budget = max(budget, _NOTHING_LEFT)
-        return self._respond(exchange, self.server.call(exchange, budget=budget), start_response)
+        priority, tenant = self._classes.read(lookup)
+        parts = self.server.call(exchange, budget=budget, priority=priority, tenant=tenant)
+        return self._respond(exchange, parts, start_response)
 
     def _respond(
         self,
