@@ -43,5 +43,5 @@ if __name__ == "__main__":
 
 # prints:
 # 42
-# ran for 0.5 s; ExecutionTimeout allows 0.5 s
+# ran for 0.5... s; ExecutionTimeout allows 0.5 s
 # 6 from a new actor

@@ -4,7 +4,15 @@ from timeouts.admission import Admission, CoDel, PredictedWait
 from timeouts.clock import Clock
 from timeouts.current import checkpoint, remaining
 from timeouts.decorate import guard
-from timeouts.discipline import FIFO, LIFO, Discipline, EarliestDeadlineFirst, Priority
+from timeouts.discipline import (
+    FIFO,
+    LIFO,
+    AdaptiveLIFO,
+    Discipline,
+    EarliestDeadlineFirst,
+    FairShare,
+    Priority,
+)
 from timeouts.errors import (
     DeadlineExceeded,
     ExecutionTimeoutError,
@@ -46,6 +54,7 @@ from timeouts.statuses import STATUSES, Status, Statuses
 from timeouts.workers import ProcessWorkers, RayWorkers, TaskWorkers, ThreadWorkers
 
 __all__ = [
+    "AdaptiveLIFO",
     "Admission",
     "Clock",
     "CoDel",
@@ -55,6 +64,7 @@ __all__ = [
     "ExecutionTimeout",
     "ExecutionTimeoutError",
     "FIFO",
+    "FairShare",
     "FirstItemTimeout",
     "FirstItemTimeoutError",
     "GatewayTimeout",

@@ -30,7 +30,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from timeouts.admission import Admission
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import FIFO, Discipline, EarliestDeadlineFirst
 from timeouts.errors import (
     PolicyFailed,
     QueueFull,
@@ -129,7 +129,7 @@ class Core:
         slots: float = math.inf,
         capacity: float = math.inf,
         max_abandoned: float = math.inf,
-        discipline: Callable[[], Discipline] = FIFO,
+        discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
         stops: bool = True,
         admission: Admission | None = None,
     ) -> None:

@@ -17,7 +17,7 @@ from timeouts.callers import Callers
 from timeouts.clock import MONOTONIC, Clock
 from timeouts.core import Core
 from timeouts.deadline import Seconds, seconds
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.estimate import Advice
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, handler_of
@@ -99,7 +99,7 @@ class Server:
         slots: float | None = None,
         workers: str | WorkerKind | None = None,
         capacity: float = 1000,
-        discipline: Callable[[], Discipline] = FIFO,
+        discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
         admission: Admission | None = None,
         observers: Iterable[Observer] = (),
         clock: Clock = MONOTONIC,

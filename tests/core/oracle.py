@@ -2,12 +2,15 @@
 
 Written from the design's words, not from the code. It knows policies only by name and number, keeps
 no timers, no queue and no counters, and asks "who is due?" and "who is next?" of everybody each time.
+Who gives up his place in a full queue it is told, where it could be one of several; it knows whether he could.
 """
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.core.orders import ORDERS
 from tests.core.scripts import Setting
 from timeouts.policy import Policy
 
@@ -22,12 +25,14 @@ class Entry:
     key: int
     arrived: float
     last: float  # the caller's own last instant
-    priority: int
+    priority: float
+    tenant: Hashable = 0
     place: Place = "queue"
     began: float = math.inf
     items: int = 0
     asked: float = math.inf
-    due_in_queue: float = math.inf
+    expires: float = math.inf  # in the queue
+    longest: float = 0.0  # of all runs before it came
 
 
 @dataclass
@@ -53,6 +58,8 @@ class Naive:
         self.taking = True
         self.workers = setting.slots
         self.withheld: str | None = None
+        self.longest = 0.0
+        self.order = ORDERS[setting.discipline.__name__]()
 
     def at(self, *places: Place) -> list[Entry]:
         return [entry for entry in self.entries if entry.place in places]
@@ -65,10 +72,8 @@ class Naive:
             end = entry.arrived + timeout
             if name == "GatewayTimeout" and queued and reserve:
                 end = min(end, entry.last)
-                held = (
-                    (end - entry.arrived) / 2 if reserve == "auto" else reserve
-                )  # nothing is learned
-                found.append((end - held, name, entry.arrived))
+                held = self._cold(entry, end) if reserve == "auto" else reserve
+                found.append((end - held if held else entry.arrived + timeout, name, entry.arrived))
             elif (
                 name == "GatewayTimeout"
                 or (name == "QueueTimeout" and queued)
@@ -80,6 +85,12 @@ class Naive:
             elif name == "IdleTimeout" and entry.asked < math.inf:
                 found.append((entry.asked + timeout, name, entry.asked))
         return found
+
+    @staticmethod
+    def _cold(entry: Entry, end: float) -> float:
+        """Return what is held back as long as next to nothing is learned."""
+        budget = end - entry.arrived
+        return min(budget / 2, 2 * entry.longest) if budget < math.inf else 0
 
     def due(self, entry: Entry) -> tuple[float, str, float]:
         """Return the earliest; of equal ones the innermost, which is the last in the list."""
@@ -96,20 +107,29 @@ class Naive:
             self._expire_if_due(entry, said)
         return said
 
-    def arrive(
-        self, key: int, now: float, last: float = math.inf, priority: int = 0
-    ) -> tuple[Said, Entry]:
-        said = self.tick(now)
-        entry = Entry(key, now, last, priority)
-        if name := self._refusal():
+    def arrive(self, entry: Entry, displaced: int | None = None) -> Said:
+        """Somebody arrives; `displaced` is said to give up his place for him."""
+        said = self.tick(entry.arrived)
+        entry.longest = self.longest
+        queue = self.at("queue")
+        if name := self._refusal(entry):
             entry.place = "gone"
             self._tell(entry, said, name, None, None, started=False)
         self.entries.append(entry)
         if entry.place == "queue":
-            entry.due_in_queue = self.due(entry)[0]
+            entry.expires = self.due(entry)[0]
             self._expire_if_due(entry, said)
+        if entry.place == "queue":
+            self._displace(entry, displaced, said)
+            self.order.came(entry, [one for one in queue if one.place == "queue"])
             self._fill_slots(said)
-        return said, entry
+        return said
+
+    def _displace(self, entry: Entry, displaced: int | None, said: Said) -> None:
+        queue = [one for one in self.at("queue") if one is not entry]
+        if not self._room() and len(queue) >= self.setting.capacity:
+            (loser,) = (one for one in self.order.losers(queue, entry) if one.key == displaced)
+            self._send_away(loser, said, "queue_full", "queue_full")
 
     def finish(self, key: int, now: float, *, failed: bool, vacate: bool = False) -> Said:
         said = self.tick(now)
@@ -118,6 +138,7 @@ class Naive:
         if entry.place == "worker":
             said.replies.append((key, "failed" if failed else "completed"))
             self.told.append("failed" if failed else "completed")
+            self.longest = max(self.longest, self.now - entry.began)
         else:
             said.lates.append(key)
         entry.place = "gone"
@@ -183,13 +204,13 @@ class Naive:
         name = {"Budget": "gateway_timeout"}.get(rule, _snake(rule))
         started = entry.place == "worker"
         self._tell(entry, said, name, rule, instant - since, started=started)
-        self._leave(entry, said)
+        self._leave(entry, said, max(entry.began, instant) if started else instant)
 
     def _send_away(self, entry: Entry, said: Said, waiting: str, running: str) -> None:
         if entry.place in ("queue", "worker"):
             started = entry.place == "worker"
             self._tell(entry, said, running if started else waiting, None, None, started=started)
-            self._leave(entry, said)
+            self._leave(entry, said, self.now)
 
     def _tell(
         self,
@@ -204,9 +225,10 @@ class Naive:
         self.told.append(name)
         said.replies.append((entry.key, name, rule, limit, started))
 
-    def _leave(self, entry: Entry, said: Said) -> None:
+    def _leave(self, entry: Entry, said: Said, at: float) -> None:
         if entry.place == "worker":
             said.cancels.append(entry.key)
+            self.longest = max(self.longest, at - entry.began)
             entry.place = "left behind"
         else:
             entry.place = "gone"
@@ -218,29 +240,22 @@ class Naive:
     def _too_many_left_behind(self) -> bool:
         return len(self.at("left behind")) >= self.setting.max_abandoned
 
-    def _refusal(self) -> str | None:
+    def _refusal(self, newcomer: Entry) -> str | None:
         if not self.taking:
             return "shutting_down"
         if self.withheld is not None:
             return self.withheld
         if self._too_many_left_behind():
             return "too_many_abandoned"
-        if not self._room() and len(self.at("queue")) >= self.setting.capacity:
-            return "queue_full"
-        return None
+        queue = self.at("queue")
+        full = not self._room() and len(queue) >= self.setting.capacity
+        return "queue_full" if full and not self.order.losers(queue, newcomer) else None
 
     def _fill_slots(self, said: Said) -> None:
         while self._room() and (queue := self.at("queue")):
-            entry = min(queue, key=self._rank)
+            entry = self.order.next(queue)
             entry.place, entry.began = "worker", self.now
             said.starts.append(entry.key)
-
-    def _rank(self, entry: Entry) -> tuple[float, int]:
-        name = self.setting.discipline.__name__
-        if name == "LIFO":
-            return (0, -entry.key)
-        first = {"Priority": entry.priority, "EarliestDeadlineFirst": entry.due_in_queue}
-        return (first.get(name, 0), entry.key)
 
 
 def _rule(policy: Policy) -> tuple[str, float, Any]:

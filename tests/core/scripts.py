@@ -14,7 +14,15 @@ from hypothesis import note
 from hypothesis import strategies as st
 
 from timeouts.core import Cancel, Command, Commands, Core, Learned, Start
-from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
+from timeouts.discipline import (
+    FIFO,
+    LIFO,
+    AdaptiveLIFO,
+    Discipline,
+    EarliestDeadlineFirst,
+    FairShare,
+    Priority,
+)
 from timeouts.errors import StartupFailed
 from timeouts.job import Job
 from timeouts.outcome import Outcome
@@ -28,7 +36,7 @@ from timeouts.policy import (
 )
 from timeouts.stack import Stack, UselessPolicyWarning
 
-AnyDiscipline = type[FIFO] | type[LIFO] | type[Priority] | type[EarliestDeadlineFirst]
+AnyDiscipline = type[Discipline]
 Fact = tuple[object, ...]
 T = TypeVar("T")
 
@@ -38,7 +46,8 @@ SINGLE: tuple[Callable[[float], Policy], ...] = (
     FirstItemTimeout,
     IdleTimeout,
 )
-DISCIPLINES: tuple[AnyDiscipline, ...] = (FIFO, LIFO, Priority, EarliestDeadlineFirst)
+RANKED: tuple[AnyDiscipline, ...] = (FIFO, LIFO, Priority, EarliestDeadlineFirst)
+DISCIPLINES: tuple[AnyDiscipline, ...] = (*RANKED, AdaptiveLIFO, FairShare)
 CAPACITIES = (math.inf, math.inf, 2, 1, 0, 4)
 SLOTS = (1, 2, 1, 3, math.inf, 0)
 MAX_ABANDONED = (math.inf, math.inf, 1, 2, 3)
@@ -86,6 +95,7 @@ class Step(NamedTuple):
     priority: int = 0
     failed: bool = False
     vacate: bool = False  # the slot of the work that finishes is gone with its worker
+    tenant: int = 0
 
 
 @contextmanager
@@ -149,7 +159,7 @@ def _pick(options: Sequence[T], drawn: int) -> T:
 def _policies(drawn: bytes) -> list[Policy]:
     found: list[Policy] = [kind(n % 9) for kind, n in zip(SINGLE, drawn, strict=False) if n % 9]
     if timeout := drawn[4] % 10:
-        reserve = "auto" if drawn[5] >= 224 else max(0, drawn[5] % 16 - 7) % timeout
+        reserve = "auto" if drawn[5] >= 160 else max(0, drawn[5] % 16 - 7) % timeout
         found.append(GatewayTimeout(timeout, reserve))
     ranks = [(drawn[6] * prime) % 11 for prime in (2, 3, 5, 7, 13)]
     return [policy for _, policy in sorted(zip(ranks, found, strict=False), key=itemgetter(0))]
@@ -164,7 +174,10 @@ def _script(drawn: bytes) -> list[Step]:
         key = arrived if verb == "arrive" else pick % max(arrived, 1)
         arrived += verb == "arrive"
         vacate = rest // 16 % 4 == 1
-        steps.append(Step(verb, now, key, _pick(BUDGETS, budget), rest % 3, rest % 2 == 1, vacate))
+        tenant = rest // 64 % 3
+        steps.append(
+            Step(verb, now, key, _pick(BUDGETS, budget), rest % 3, rest % 2 == 1, vacate, tenant)
+        )
     return steps
 
 
@@ -201,7 +214,8 @@ class Player:
         core, key, now = self.core, step.key, step.now
         if step.verb == "arrive":
             deadline = math.inf if step.budget is None else now + step.budget
-            job = self.jobs[key] = Job(key, deadline=deadline, priority=step.priority)
+            job = Job(key, deadline=deadline, priority=step.priority, tenant=step.tenant)
+            self.jobs[key] = job
             return core.arrive(job, now)
         if step.verb == "finish":
             return self._finish(step)

@@ -24,7 +24,8 @@ HOPELESS = st.lists(st.booleans(), max_size=400)
 
 def a_core(limit: float = 10, *, slots: int = 1, **options: Any) -> Core:
     """Return a core with one job done, which took 4 s, and all slots busy since then."""
-    core = Core(Stack(QueueTimeout(limit)), slots=slots, admission=PredictedWait(**options))
+    rule = PredictedWait(**options)
+    core = Core(Stack(QueueTimeout(limit)), slots=slots, discipline=FIFO, admission=rule)
     core.arrive(Job("first"), 0)
     core.finish("first", Outcome("y"), 4)
     for slot in range(slots):
@@ -68,6 +69,7 @@ def test_in_the_dark_nothing_is_different(game: Game) -> None:
         slots=setting.slots,
         capacity=setting.capacity,
         max_abandoned=setting.max_abandoned,
+        discipline=FIFO,
         admission=PredictedWait(dark=True),
     )
     latest = 0.0
@@ -165,6 +167,7 @@ def test_the_books_balance(game: Game) -> None:
         slots=setting.slots,
         capacity=setting.capacity,
         max_abandoned=setting.max_abandoned,
+        discipline=FIFO,
         admission=PredictedWait(share=0.9),
     )
     for step in game.script:

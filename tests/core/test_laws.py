@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.scripts import (
-    DISCIPLINES,
+    RANKED,
     AnyDiscipline,
     Fact,
     Game,
@@ -304,7 +304,7 @@ def test_the_dead_hold_no_place_in_memory(game: Game) -> None:
 # 7. Order.
 
 
-@pytest.mark.parametrize("discipline", DISCIPLINES)
+@pytest.mark.parametrize("discipline", RANKED)
 @given(data=st.data())
 def test_order_among_jobs_that_start(discipline: AnyDiscipline, data: st.DataObject) -> None:
     """Each job that leaves the queue for a slot comes first, by the discipline, of all that wait."""
@@ -370,7 +370,7 @@ def test_what_an_explanation_calls_never_reached_never_fires(
 ) -> None:
     """Whatever happens, nothing is ended by a policy that two others add up to."""
     waiting = FirstItemTimeout(wait) if by_first_item else QueueTimeout(wait)
-    net = GatewayTimeout(wait + run + slack)
+    net = GatewayTimeout(wait + run + slack, reserve=0)
     stack = stack_of(waiting, ExecutionTimeout(run), IdleTimeout(2), net)
     assert [policy for policy, _ in stack.explain().unreached] == [net]
     player = Player(game.setting._replace(stack=stack)).play(game.script)

@@ -36,8 +36,25 @@ def learned(commands: Commands) -> list[Learned]:
     return [command for command in commands if isinstance(command, Learned)]
 
 
-def test_cold_half_of_the_budget_is_held_back() -> None:
+def test_before_anything_has_ended_nothing_is_held_back() -> None:
     core = Core(Stack(AUTO), slots=1)
+    core.arrive(Job("running"), 0)
+    core.arrive(Job("waiting"), 0)
+    assert core.next_timer() == 30
+
+
+def test_cold_it_is_twice_the_longest_execution() -> None:
+    core = Core(Stack(AUTO), slots=1)
+    serve(core, 1, 2, -100)
+    serve(core, 1, 1, -90)
+    core.arrive(Job("running"), 0)
+    core.arrive(Job("waiting"), 0)
+    assert core.next_timer() == 30 - 2 * 2
+
+
+def test_cold_it_is_half_of_the_budget_at_most() -> None:
+    core = Core(Stack(AUTO), slots=1)
+    serve(core, 1, 8, -100)
     core.arrive(Job("running"), 0)
     core.arrive(Job("waiting"), 0)
     core.arrive(Job("short", deadline=10), 0)
@@ -85,25 +102,26 @@ def test_what_is_learned_moves_no_deadline_of_those_who_are_here() -> None:
     expires = before.expires
     core.finish("running", Outcome("y"), now + 0.01)
     assert core.learner.advice != COLD
-    assert before.advice == COLD
-    assert expires == now + 15
+    assert not before.advice.budgets
+    assert expires == now + 30 - 2 * before.advice.longest
+    assert before.advice.longest == pytest.approx(0.01)
 
 
 def test_a_stopped_run_would_have_taken_longer() -> None:
-    """Of those stopped at one second nothing is known, and half of the budget is held back still."""
+    """Of those stopped at one second nothing is known, but that they are longer."""
     core, now = Core(Stack(ExecutionTimeout(1)), slots=1), 0.0
     for number in range(ENOUGH):
         core.arrive(Job(number), now)
         now += 1
         assert any(isinstance(command, Cancel) for command in core.tick(now))
         core.finish(number, Outcome("late"), now)
-    assert core.learner.advice == COLD
+    assert core.learner.advice == Advice(longest=1)
 
 
 def test_a_run_that_failed_says_nothing_of_how_long_a_good_one_takes() -> None:
     core = Core(Stack(), slots=1)
     serve(core, ENOUGH, 0.001, 0, Outcome(error=ValueError("bad input")))
-    assert core.learner.advice == COLD
+    assert not core.learner.advice.budgets
 
 
 @pytest.mark.parametrize(
@@ -140,6 +158,7 @@ def test_a_worker_who_comes_back_lets_time_pass() -> None:
 
 def test_no_budget_at_all_has_nothing_to_hold_back() -> None:
     core = Core(Stack(GatewayTimeout(None, reserve="auto")), slots=1)
+    serve(core, 1, 8, -100)
     core.arrive(Job("running"), 0)
     core.arrive(Job("waiting"), 0)
     assert core.next_timer() == math.inf

@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.core.oracle import Naive, Said
+from tests.core.oracle import Entry, Naive, Said
 from tests.core.scripts import SHIFTS, Game, games, outcome_of
 from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
-from timeouts.errors import StartupFailed, TimeoutsError
+from timeouts.errors import QueueFull, StartupFailed, TimeoutsError
 from timeouts.job import Job
 
 shifts = st.sampled_from(SHIFTS)
@@ -37,13 +37,26 @@ class Beside(RuleBasedStateMachine):
         self.latest = max(self.latest, now)
         return now
 
-    @rule(shift=shifts, budget=st.none() | st.integers(0, 9), priority=st.integers(0, 2))
-    def arrive(self, shift: int, budget: int | None, priority: int) -> None:
+    @rule(
+        shift=shifts,
+        budget=st.none() | st.integers(0, 9),
+        priority=st.integers(0, 2),
+        tenant=st.integers(0, 2),
+    )
+    def arrive(self, shift: int, budget: int | None, priority: int, tenant: int) -> None:
         now, key = self.instant(shift), len(self.jobs)
         deadline = math.inf if budget is None else now + budget
-        self.jobs.append(Job(key, deadline=deadline, priority=priority))
-        said, _ = self.model.arrive(key, now, deadline, priority)
-        self.compare(self.core.arrive(self.jobs[key], now), said)
+        self.jobs.append(Job(key, deadline=deadline, priority=priority, tenant=tenant))
+        commands = self.core.arrive(self.jobs[key], now)
+        full = (
+            c.job.key
+            for c in commands
+            if isinstance(c, Reply) and isinstance(c.outcome.error, QueueFull)
+        )
+        displaced = next((int(str(key)) for key in full), None)
+        self.compare(
+            commands, self.model.arrive(Entry(key, now, deadline, priority, tenant), displaced)
+        )
 
     @precondition(lambda self: self.model.at("worker", "left behind"))
     @rule(shift=shifts, pick=picks, failed=st.booleans(), vacate=st.booleans())

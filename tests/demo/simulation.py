@@ -13,7 +13,7 @@ from timeouts.testing import ManualClock
 from timeouts.workers import StopMode
 
 KILL = 0.125  # seconds from a cancel until nothing is left of the work, where it can be killed
-LIMITS = GatewayTimeout(1.5) | QueueTimeout(0.8) | ExecutionTimeout(1.0)
+LIMITS = GatewayTimeout(1.5, reserve=0) | QueueTimeout(0.8) | ExecutionTimeout(1.0)
 
 
 def request(number: int, at: float, cost: float, kind: Kind = Kind.QUICK) -> Request:

@@ -63,7 +63,7 @@ def test_the_reserve_is_the_least_time_worth_a_start(
     curve = curve_of(runs)
     advice = advise(curve, recovery)
     if not curve.ended or budget < curve.edges[0]:
-        assert advice.reserve(budget) == budget / 2
+        assert advice.reserve(budget) == (budget / 2 if advice.budgets else 0)
     else:
         assert advice.reserve(budget) <= by_definition(curve, recovery, budget) + 1e-9
 
@@ -99,8 +99,12 @@ def test_a_reserve_leaves_a_third_of_the_budget_and_more_to_wait_in(
 
 
 @given(BUDGET)
-def test_cold_it_is_half_of_the_budget(budget: float) -> None:
-    assert COLD.reserve(budget) == budget / 2
+def test_cold_it_is_twice_the_longest_execution_and_at_most_half_of_the_budget(
+    budget: float,
+) -> None:
+    assert COLD.reserve(budget) == 0
+    assert Advice(longest=budget / 8).reserve(budget) == budget / 4
+    assert Advice(longest=budget / 2).reserve(budget) == budget / 2
     assert advise(curve_of([(0.1, False)] * (ENOUGH - 1)), 0.0) is COLD
     assert advise(curve_of([(0.1, True)] * ENOUGH), 0.0) is COLD
 

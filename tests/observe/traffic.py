@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from timeouts import ExecutionTimeout, GatewayTimeout, Observer, QueueTimeout, Server
 from timeouts.testing import VirtualLoop, run_virtual
 
-LIMITS = GatewayTimeout(9) | QueueTimeout(3) | ExecutionTimeout(7)
+LIMITS = GatewayTimeout(9, reserve=0) | QueueTimeout(3) | ExecutionTimeout(7)
 
 
 class Request(NamedTuple):

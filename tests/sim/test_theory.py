@@ -117,7 +117,7 @@ def overloaded(limits: Any, service: Service, load: float, **server: Any) -> Rep
 
 def test_a_queue_limit_equal_to_the_budget_serves_everybody_too_late() -> None:
     """Constant work at twice the capacity: whoever starts has just no time left."""
-    report = overloaded(GatewayTimeout(D), Constant(S), 2)
+    report = overloaded(GatewayTimeout(D, reserve=0), Constant(S), 2)
     assert report.efficiency < 0.03
     assert report.wasted > 0.97
     assert report.utilisation > 0.99
@@ -150,7 +150,10 @@ def test_what_the_core_learns_it_learns_here_as_well(stop: Any) -> None:
 
 
 def test_lifo_needs_no_reserve_in_deep_overload() -> None:
-    assert overloaded(GatewayTimeout(D), Exponential(S), 5, discipline=LIFO).efficiency > 0.97
+    assert (
+        overloaded(GatewayTimeout(D, reserve=0), Exponential(S), 5, discipline=LIFO).efficiency
+        > 0.97
+    )
 
 
 MIXED = tuple(
@@ -161,7 +164,11 @@ MIXED = tuple(
 def test_earliest_deadline_first_collapses_where_budgets_differ() -> None:
     """It picks those who have the least time left: the domino effect."""
     report = overloaded(
-        GatewayTimeout(9), Constant(S), 2, clients=MIXED, discipline=EarliestDeadlineFirst
+        GatewayTimeout(9, reserve=0),
+        Constant(S),
+        2,
+        clients=MIXED,
+        discipline=EarliestDeadlineFirst,
     )
     assert report.efficiency < 0.02
 
@@ -179,7 +186,7 @@ def test_a_reserve_makes_it_latest_start_first_which_is_fair_to_all() -> None:
 def test_kills_at_the_deadline_without_a_reserve_melt_down_below_saturation() -> None:
     """Each kill takes the worker away for a second, which makes the next ones late as well."""
     stop = Kill(recovery=1.0)
-    bare = overloaded(GatewayTimeout(D), Exponential(S), 0.95, stop=stop)
+    bare = overloaded(GatewayTimeout(D, reserve=0), Exponential(S), 0.95, stop=stop)
     kept = overloaded(GatewayTimeout(D, reserve=D / 2), Exponential(S), 0.95, stop=stop)
     assert bare.efficiency < 0.2
     assert kept.efficiency > 0.9
@@ -202,7 +209,7 @@ def test_retries_keep_an_overload_alive_that_has_long_passed() -> None:
     rate = 0.8 * K / S
     spike = Bursts(((0, rate), (10, 5 * K / S), (20, rate)))
     asked = Scenario(spike, Exponential(S), clients, duration=60)
-    bare = simulate(asked, GatewayTimeout(D), slots=K, stop="abandon")
+    bare = simulate(asked, GatewayTimeout(D, reserve=0), slots=K, stop="abandon")
     kept = simulate(asked, GatewayTimeout(D, reserve=D / 2), slots=K, stop="abandon")
     assert success(bare, 40, 60) < 0.5
     assert success(kept, 30, 60) > 0.99

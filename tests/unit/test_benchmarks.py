@@ -13,6 +13,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HAS_RAY = sys.version_info < (3, 14)  # it has no wheels for later ones
 ROWS = {
     "bench_core": ["a job that finds a free slot", "arrival", "expiry", "grant"],
+    "bench_disciplines": ["FIFO", "AdaptiveLIFO", "FairShare", "Priority", "EarliestDeadlineFirst"],
     "bench_thread": ["executor", "guarded"],
     "bench_task": ["wait_for", "timeout", "guarded"],
     "bench_lateness": ["bare call_at", "acall", "submit"],

@@ -222,7 +222,7 @@ def test_arguments_that_a_policy_does_not_know_are_refused(
     args: tuple[int, ...], kwargs: dict[str, int], got: str
 ) -> None:
     """A misspelt option must not be lost silently."""
-    message = f"GatewayTimeout takes (timeout, reserve=0.0); got ({got})"
+    message = f"GatewayTimeout takes (timeout, reserve='auto'); got ({got})"
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         GatewayTimeout(*args, **kwargs)
 
@@ -240,7 +240,8 @@ def test_a_policy_is_dumped_as_it_may_be_written(timeout: float, dumped: float |
 
 
 def test_what_is_learned_is_shown_as_it_is_written() -> None:
-    assert repr(GatewayTimeout(30, reserve="auto")) == 'GatewayTimeout(30, reserve="auto")'
+    assert repr(GatewayTimeout(30, reserve="auto")) == "GatewayTimeout(30)"
+    assert repr(GatewayTimeout(30, reserve=0)) == "GatewayTimeout(30, reserve=0)"
     assert repr(ExecutionTimeout("auto")) == 'ExecutionTimeout("auto")'
     bounded = ExecutionTimeout("auto", at_least=1, at_most="1m")
     assert repr(bounded) == 'ExecutionTimeout("auto", at_least=1, at_most=60)'

@@ -24,6 +24,7 @@ NAMES = (
     "explain",
     "heap",
     "job",
+    "learned",
     "outcome",
     "pace",
     "policy",

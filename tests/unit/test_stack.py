@@ -29,6 +29,7 @@ from timeouts.policy import (
 from timeouts.stack import Stack, UselessPolicyWarning
 
 GATEWAY, QUEUE, EXECUTION = GatewayTimeout(30), QueueTimeout(5), ExecutionTimeout(10)
+NET = GatewayTimeout(30, reserve=0)
 
 
 class Mine(Policy):
@@ -173,22 +174,23 @@ def test_what_a_stack_means(policies: tuple[Policy, ...], useless: str, unbounde
 @pytest.mark.parametrize(
     ("policies", "unreached"),
     [
-        ((GATEWAY, QUEUE, EXECUTION), "GatewayTimeout"),
-        ((EXECUTION, QUEUE, GATEWAY), "GatewayTimeout"),
-        ((GatewayTimeout(15), QUEUE, EXECUTION), "GatewayTimeout"),
-        ((GatewayTimeout(14), QUEUE, EXECUTION), ""),
-        ((GatewayTimeout(math.inf), QUEUE, EXECUTION), ""),
+        ((NET, QUEUE, EXECUTION), "GatewayTimeout"),
+        ((EXECUTION, QUEUE, NET), "GatewayTimeout"),
+        ((GatewayTimeout(15, reserve=0), QUEUE, EXECUTION), "GatewayTimeout"),
+        ((GatewayTimeout(14, reserve=0), QUEUE, EXECUTION), ""),
+        ((GatewayTimeout(math.inf, reserve=0), QUEUE, EXECUTION), ""),
         ((GatewayTimeout(30, reserve=1), QUEUE, EXECUTION), ""),  # a budget, less it, may be short
-        ((GATEWAY, QUEUE), ""),
-        ((GATEWAY, EXECUTION), ""),
-        ((GATEWAY, FirstItemTimeout(5), EXECUTION), "GatewayTimeout"),
+        ((GATEWAY, QUEUE, EXECUTION), ""),  # and so it may if it is learned
+        ((NET, QUEUE), ""),
+        ((NET, EXECUTION), ""),
+        ((NET, FirstItemTimeout(5), EXECUTION), "GatewayTimeout"),
         ((FirstItemTimeout(15), QUEUE, EXECUTION), "FirstItemTimeout"),
         ((FirstItemTimeout(14), QUEUE, EXECUTION), ""),
-        ((FirstItemTimeout(16), GATEWAY, QUEUE, EXECUTION), "FirstItemTimeout GatewayTimeout"),
-        ((FirstItemTimeout(20), GatewayTimeout(18), QUEUE, EXECUTION), "GatewayTimeout"),
+        ((FirstItemTimeout(16), NET, QUEUE, EXECUTION), "FirstItemTimeout GatewayTimeout"),
+        ((FirstItemTimeout(20), GatewayTimeout(18, reserve=0), QUEUE, EXECUTION), "GatewayTimeout"),
         ((GatewayTimeout(30, reserve=20), EXECUTION, FirstItemTimeout(20)), "FirstItemTimeout"),
-        ((GATEWAY, QUEUE, EXECUTION, IdleTimeout(9)), "GatewayTimeout"),
-        ((GATEWAY, QUEUE, EXECUTION, Mine()), "GatewayTimeout"),
+        ((NET, QUEUE, EXECUTION, IdleTimeout(9)), "GatewayTimeout"),
+        ((NET, QUEUE, EXECUTION, Mine()), "GatewayTimeout"),
     ],
     ids=repr,
 )
@@ -232,8 +234,8 @@ def test_an_explanation_prints_nicely() -> None:
         "unbounded: the service time (a worker takes it → done)",
         "unbounded: the sojourn time (arrival → done)",
     ]
-    assert str((GATEWAY | QUEUE | EXECUTION).explain()).splitlines()[3] == (
-        "never reached: GatewayTimeout(30), because QueueTimeout(5) and ExecutionTimeout(10) "
+    assert str((NET | QUEUE | EXECUTION).explain()).splitlines()[3] == (
+        "never reached: GatewayTimeout(30, reserve=0), because QueueTimeout(5) and ExecutionTimeout(10) "
         "together allow 15 s"
     )
     assert str(Stack().explain()).startswith("unbounded: the waiting time")
@@ -306,7 +308,7 @@ def test_the_users_line_is_at_most_the_outermost(monkeypatch: pytest.MonkeyPatch
 def test_the_signatures_of_policies_are_their_own() -> None:
     """Editors and help show the parameters, not `*args, **kwargs`."""
     assert list(inspect.signature(QueueTimeout).parameters) == ["timeout"]
-    assert inspect.signature(GatewayTimeout).parameters["reserve"].default == 0
+    assert inspect.signature(GatewayTimeout).parameters["reserve"].default == "auto"
 
 
 @pytest.mark.parametrize("limits", [EXECUTION, GATEWAY | EXECUTION])

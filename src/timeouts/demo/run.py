@@ -25,7 +25,7 @@ from timeouts.policy import ExecutionTimeout, GatewayTimeout, QueueTimeout
 from timeouts.server import Server
 from timeouts.workers import KINDS
 
-GATEWAY = GatewayTimeout(1.5)
+GATEWAY = GatewayTimeout(1.5, reserve=0)  # so that each of the three is seen to fire
 LIMITS = GATEWAY | QueueTimeout(0.8) | ExecutionTimeout(1.0)
 LEAD = 0.3  # seconds between the start of the clock's count and that of the sender's
 WIDEST = 100  # columns of text; the timeline takes all there are

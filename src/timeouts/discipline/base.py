@@ -5,6 +5,11 @@ Laws:
 - `pop` gives the job that comes first by the discipline's own order; equal ones leave as they came.
 - Removing a job costs no scan: a queue full of the dead must not be slow.
 
+Two more questions are asked of a discipline that has an answer, before somebody is let in:
+- `ahead(job) -> int`: how many would be served before him, were he pushed now. `PredictedWait` needs it.
+- `loser(newcomer) -> Job | None`: who of those waiting should give up his place for him, since the queue is full; None
+  if nobody should. The core then removes that one, and tells him.
+
 `timeouts.testing.check_discipline` holds any discipline, also a stranger's, to these. Expiry is not
 its business: the core removes what is dead, under every discipline alike.
 """

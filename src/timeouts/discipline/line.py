@@ -30,6 +30,14 @@ class Line:
         """Remove a job that will not be served."""
         del self._jobs[job]
 
+    def oldest(self) -> Job:
+        """Return who came first."""
+        return next(iter(self._jobs))
+
+    def newest(self) -> Job:
+        """Return who came last."""
+        return next(reversed(self._jobs))
+
     def __len__(self) -> int:
         """Return how many jobs wait."""
         return len(self._jobs)

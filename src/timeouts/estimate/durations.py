@@ -64,6 +64,11 @@ class Durations:
         """How many the present window has."""
         return self._now.count
 
+    @property
+    def size(self) -> int:
+        """How many that and the one before have."""
+        return self._all.count
+
     def rotate(self) -> None:
         """Begin a window; forget the one before the present one."""
         self._all, self._now = self._now, _Window()

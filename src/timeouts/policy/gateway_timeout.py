@@ -16,14 +16,14 @@ class GatewayTimeout(Policy):
     """Answer the caller at most `timeout` after arrival, whatever the work is doing.
 
     The work is then stopped as its worker kind can. A *waiting* job expires already at
-    `timeout - reserve`: a job that starts with less time left than it needs is wasted work.
-    The reserve is held back from a caller's own shorter budget too.
+    `timeout - reserve`: a job that starts with less time left than it needs is wasted work, and a full queue in which
+    everybody waits to the end has nothing but such starts. The reserve is held back from a caller's own shorter budget too.
 
     Args:
         timeout: seconds from arrival to answer; None for no limit of its own.
-        reserve: seconds that must be left for a start to be worth it; default 0. A useful value is
-            a high quantile of the service time. `"auto"` learns it from the executions, for each budget; until
-            there have been 200 of them it is half of the budget.
+        reserve: seconds that must be left for a start to be worth it. The default, `"auto"`, learns it from the
+            executions, for each budget; until there have been 200 of them it is twice the longest one, and at most half of
+            the budget. 0 lets a job wait to the end; a useful fixed value is a high quantile of the service time.
 
     Raises:
         ValueError: `reserve` leaves nothing of `timeout` to wait in.
@@ -32,11 +32,13 @@ class GatewayTimeout(Policy):
     """
 
     timeout: Timeout
-    reserve: Reserve = 0.0
+    reserve: Reserve = "auto"
 
     if TYPE_CHECKING:  # what is taken is wider than what is kept
 
-        def __init__(self, timeout: Seconds, reserve: Seconds | Literal["auto"] = 0.0) -> None: ...
+        def __init__(
+            self, timeout: Seconds, reserve: Seconds | Literal["auto"] = "auto"
+        ) -> None: ...
 
     error: ClassVar[type[TimeoutsError]] = GatewayTimeoutError
     interval: ClassVar[Interval] = Interval.SOJOURN
@@ -53,8 +55,9 @@ class GatewayTimeout(Policy):
         """Return the end of the sojourn, less the reserve while the job waits."""
         end = job.arrived + self.timeout
         if self.reserve and job.phase is WAITING:
-            end = min(end, job.deadline)
-            return end - self._held_back(end - job.arrived, job)
+            soonest = min(end, job.deadline)
+            held_back = self._held_back(soonest - job.arrived, job)
+            return soonest - held_back if held_back else end  # or a budget would be blamed on it
         return end
 
     def _held_back(self, budget: float, job: Job) -> float:
@@ -80,7 +83,6 @@ class GatewayTimeout(Policy):
 
     def __repr__(self) -> str:
         """Show what was written."""
-        if not self.reserve:
+        if not isinstance(self.reserve, float):
             return f"GatewayTimeout({written(self.timeout)})"
-        reserve = written(self.reserve) if isinstance(self.reserve, float) else '"auto"'
-        return f"GatewayTimeout({written(self.timeout)}, reserve={reserve})"
+        return f"GatewayTimeout({written(self.timeout)}, reserve={written(self.reserve)})"

@@ -7,7 +7,7 @@ from typing import Any
 
 from timeouts.admission import Admission
 from timeouts.core import Core
-from timeouts.discipline import FIFO, Discipline
+from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.options import (
     checked_admission,
     checked_count,
@@ -29,7 +29,7 @@ def simulate(
     asked: Scenario | Trace,
     limits: Any = None,
     *,
-    discipline: Callable[[], Discipline] = FIFO,
+    discipline: Callable[[], Discipline] = EarliestDeadlineFirst,
     admission: Admission | None = None,
     slots: int = 1,
     capacity: float = 1000,

@@ -1,0 +1,57 @@
+"""Whether what is known of a handler still holds.
+
+Laws:
+- A run is a surprise if it takes longer than nearly all that are known, or less time than nearly all. One that was stopped
+  before it could surprise says nothing.
+- When nearly all of the last few surprise in the same way, what is known holds no longer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from timeouts.estimate.durations import GROWTH, Curve
+
+LAST = 16
+TOO_MANY = 12
+"""By chance, where one run in twenty surprises, so many of the last 16 do so less often than once in 10^12 runs."""
+_RARE = 0.05
+_NEAR = 0.99
+"""A run that was stopped at this share of the age at which it would have surprised, or later, has done so."""
+
+
+class Drift:
+    """Watches the runs for surprises, once it has been told what to expect."""
+
+    __slots__ = ("_last", "_long", "_short", "_slower")
+
+    def __init__(self) -> None:
+        self._short, self._long = 0.0, math.inf
+        self._last = deque([0] * LAST, LAST)
+        self._slower = 0
+
+    def expect(self, curve: Curve) -> None:
+        """Expect runs as they are known."""
+        finished = curve.finished
+        rare = _RARE * finished[-1]
+        self._short = next(
+            edge for edge, share in zip(curve.edges, finished, strict=True) if share > rare
+        )
+        self._short /= GROWTH  # the lower edge of that bucket
+        most = finished[-1] - rare
+        self._long = next(
+            edge for edge, share in zip(curve.edges, finished, strict=True) if share >= most
+        )
+
+    def ran(self, seconds: float, *, stopped: bool) -> int:
+        """Take in a run; return 1 if what is known holds no longer, for runs take longer, -1 if less time, 0 if it holds."""
+        if stopped:
+            if seconds < _NEAR * self._long:
+                return 0
+            surprise = 1
+        else:
+            surprise = (seconds > self._long) - (seconds < self._short)
+        self._slower += surprise - self._last[0]
+        self._last.append(surprise)
+        return (self._slower >= TOO_MANY) - (self._slower <= -TOO_MANY)
