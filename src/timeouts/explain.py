@@ -1,4 +1,4 @@
-"""What a stack means, in words: who bounds which interval, who never fires, what nothing bounds.
+"""What a stack means, in words: who bounds which interval, who never fires, what nothing bounds, what was learned.
 
 A policy is useless if removing it would change no instant: another one's interval contains its own
 and allows no more. Which intervals lie within which is a table, `WITHIN`.
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from timeouts.deadline import AUTO, written
+from timeouts.estimate.advice import Advice
+from timeouts.learned import lessons
 from timeouts.policy.base import Interval, Policy
 
 WITHIN: dict[Interval, frozenset[Interval]] = {
@@ -43,12 +45,15 @@ class Explanation(NamedTuple):
         useless: each policy that can never fire first, with the reason.
         unreached: each policy that two others, one after the other, leave nothing to end, with the reason.
         unbounded: those of the three stages that no policy bounds, directly or through another stage.
+        learned: each policy with a number that is learned, with the number at present and the reason, where
+            advice was given.
     """
 
     bounds: tuple[tuple[Policy, Interval], ...]
     useless: tuple[tuple[Policy, str], ...]
     unreached: tuple[tuple[Policy, str], ...]
     unbounded: tuple[Interval, ...]
+    learned: tuple[tuple[Policy, str], ...] = ()
 
     def __str__(self) -> str:
         """Lay the explanation out as lines of text."""
@@ -57,21 +62,25 @@ class Explanation(NamedTuple):
             f"{policy!r:<{width}}  bounds the {interval} ({ENDPOINTS[interval]})"
             for policy, interval in self.bounds
         ]
+        lines += [f"learned: {policy!r}: {lesson}" for policy, lesson in self.learned]
         lines += [f"useless: {reason}" for _, reason in self.useless]
         lines += [f"never reached: {reason}" for _, reason in self.unreached]
         lines += [f"unbounded: the {stage} ({ENDPOINTS[stage]})" for stage in self.unbounded]
         return "\n".join(lines)
 
 
-def explain(policies: Sequence[Policy]) -> Explanation:
-    """Explain policies, outermost first."""
+def explain(
+    policies: Sequence[Policy], advice: Advice | None = None, executions: int | None = None
+) -> Explanation:
+    """Explain policies, outermost first, and what was learned for them."""
     bounds = tuple((policy, policy.interval) for policy in policies)
     useless = tuple((p, reason) for p in policies if (reason := _useless(p, policies)))
     useful = [p for p in policies if not _useless(p, policies)]
     unreached = tuple((p, reason) for p in useful if (reason := _unreached(p, useful)))
     bounded = {p.interval for p in policies if _allows(p) < math.inf}
     unbounded = tuple(s for s in STAGES if s not in bounded and not _covered(s, bounded))
-    return Explanation(bounds, useless, unreached, unbounded)
+    learned = () if advice is None else tuple(lessons(policies, advice, executions))
+    return Explanation(bounds, useless, unreached, unbounded, learned)
 
 
 def _covered(stage: Interval, bounded: set[Interval]) -> bool:

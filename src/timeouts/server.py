@@ -19,6 +19,7 @@ from timeouts.core import Core
 from timeouts.deadline import Seconds, seconds
 from timeouts.discipline import Discipline, EarliestDeadlineFirst
 from timeouts.estimate import Advice
+from timeouts.explain import Explanation
 from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler, handler_of
 from timeouts.observe import LateLogger, Observer
@@ -226,6 +227,11 @@ class Server:
     def advice(self) -> Advice:
         """What has been learned of the handler: `advice.reserve(30)` is what is held back of 30 s at present."""
         return self._shell.core.learner.advice
+
+    def explain(self) -> Explanation:
+        """Tell what the limits mean and, for numbers that are learned, what they are at present and why; print it."""
+        learner = self._shell.core.learner
+        return self._shell.read(lambda: self.limits.explain(learner.advice, learner.count))
 
     @property
     def stop_mode(self) -> StopMode:

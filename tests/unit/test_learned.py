@@ -179,11 +179,11 @@ def test_a_server_has_learned_what_it_can_explain() -> None:
     clock = ManualClock()
     limits = AUTO | ExecutionTimeout("auto", at_most=60)
     with Server(lambda: clock.advance(2), limits, slots=1, clock=clock) as server:
-        told = dict(server.limits.explain(server.advice).learned)
+        told = dict(server.explain().learned)
         assert told[limits.policies[1]].endswith("so there is nothing to learn")
         for _ in range(ENOUGH):
             server.call()
-        told = dict(server.limits.explain(server.advice).learned)
+        told = dict(server.explain().learned)
         keeps = spoken(server.advice.reserve(30))
         assert told[AUTO].endswith(
             f"{keeps} s are kept for the work, learned from {ENOUGH} executions"

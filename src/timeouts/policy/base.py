@@ -26,6 +26,7 @@ from timeouts.job import RUNNING, Job
 
 if TYPE_CHECKING:
     from timeouts.adapters.executor import LimitedExecutor
+    from timeouts.estimate import Advice
     from timeouts.explain import Explanation
     from timeouts.guarded import Decorator
     from timeouts.stack import Stack
@@ -90,11 +91,16 @@ class Composable(ABC):
 
         return LimitedExecutor(executor, self, **options)
 
-    def explain(self) -> Explanation:
-        """Tell which interval each policy bounds, which can never fire, and what is unbounded."""
+    def explain(self, advice: Advice | None = None, executions: int | None = None) -> Explanation:
+        """Tell which interval each policy bounds, which can never fire, what is unbounded, and what was learned.
+
+        Args:
+            advice: what is advised at present, as `Server.advice` has it; None leaves it out.
+            executions: how many there have been so far, where that is known.
+        """
         from timeouts.explain import explain
 
-        return explain(self.policies)
+        return explain(self.policies, advice, executions)
 
     if TYPE_CHECKING:  # the decorated function keeps its types
 

@@ -32,8 +32,7 @@ class ExecutionTimeout(Policy):
             that is learned, or soft would go with it.
 
     Cannot do: stop work that its worker kind cannot stop; see `Server.stop_mode`. The soft limit
-    cannot interrupt C code that does not return. A limit that is learned is not in what `remaining()` tells
-    inside a worker process.
+    cannot interrupt C code that does not return.
     """
 
     timeout: AutoTimeout
