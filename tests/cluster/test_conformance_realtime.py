@@ -25,6 +25,8 @@ PROMISES = (
     "close_ends_all_there_is",
     "close_without_anything_to_end",
     "a_handler_knows_what_remains",
+    "a_handler_knows_what_remains_of_a_limit_that_is_learned",
+    "a_handler_knows_what_remains_for_each_item",
     "observers_are_told_the_facts",
     "a_drain_does_not_wait_for_abandoned_work",
     "items_come_as_they_are_asked_for",

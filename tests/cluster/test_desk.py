@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from timeouts import ExecutionTimeout, ExecutionTimeoutError, GatewayTimeout, Stack, remaining
+from timeouts import (
+    ExecutionTimeout,
+    ExecutionTimeoutError,
+    FirstItemTimeout,
+    GatewayTimeout,
+    IdleTimeout,
+    Stack,
+    checkpoint,
+    remaining,
+)
 from timeouts.testing import hostile
 from timeouts.workers.ray import actor, guest
 from timeouts.workers.ray.desk import ERROR, ITEM, NOTHING, VALUE, Answer, Desk
@@ -28,7 +37,8 @@ def desk(handler: Any, limits: Any = None, setup: Any = None) -> Desk:
 
 def ask(made: Desk, *args: Any, key: int = 1, left: float = math.inf, **more: Any) -> Answer:
     limits, entered = more.get("limits"), more.get("entered")
-    return made.serve(key, left, 0.0, limits, entered, seal((None, args, {})))
+    learned = more.get("learned", math.inf)
+    return made.serve(key, left, 0.0, learned, limits, entered, seal((None, args, {})))
 
 
 def said(answer: Answer) -> tuple[bytes, Any]:
@@ -156,6 +166,29 @@ def test_a_handler_knows_what_remains() -> None:
     assert 8 < said(ask(made, limits=other))[1] <= 9
     assert 8 < said(ask(made))[1] <= 9
     assert remaining() == math.inf
+
+
+def test_a_limit_that_is_learned_comes_with_the_call() -> None:
+    """Within its bounds; and it is what a checkpoint blames."""
+    made = desk(remaining, GatewayTimeout(90) | ExecutionTimeout("auto", at_least=10, at_most=60))
+    for learned, most in ((30, 30), (1, 10), (math.inf, 60)):
+        assert most - 1 < said(ask(made, learned=learned))[1] <= most
+    late = desk(checkpoint, GatewayTimeout(90) | ExecutionTimeout("auto"))
+    kind, error = said(ask(late, learned=1e-9))
+    assert (kind, type(error)) == (ERROR, ExecutionTimeoutError)
+
+
+def many() -> Iterator[float]:
+    """Give what remains, twice."""
+    yield remaining()
+    yield remaining()
+
+
+def test_each_item_of_a_stream_has_its_limit() -> None:
+    made = desk(many, FirstItemTimeout(90) | IdleTimeout(40))
+    kind, first = said(ask(made))
+    assert (kind, 80 < first <= 90) == (ITEM, True)
+    assert 30 < said(made.proceed(1))[1] <= 40
 
 
 def test_a_soft_limit_is_raised_inside() -> None:

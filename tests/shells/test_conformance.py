@@ -34,6 +34,7 @@ from timeouts import (
     checkpoint,
     remaining,
 )
+from timeouts.estimate import Advice
 
 Benches = type[Bench]
 
@@ -484,6 +485,29 @@ def test_a_handler_knows_what_remains(bench: Benches) -> None:
         assert remaining() == math.inf
 
     bench.play(scenario, GatewayTimeout(10) | ExecutionTimeout(7))
+
+
+def test_a_handler_knows_what_remains_of_a_limit_that_is_learned(bench: Benches) -> None:
+    """It is the limit that its start was given; what is learned later is for those that start later."""
+
+    def learn(bench: Bench, seconds: float) -> None:
+        bench.server.shell.core.learner.advice = Advice(execution=seconds)
+
+    async def scenario(bench: Bench) -> None:
+        assert await (await bench.call(remaining)).value() == bench.seconds(20)
+        learn(bench, 7)
+        assert await (await bench.call(remaining)).value() == bench.seconds(7)
+        assert await (await bench.call(remaining, budget=4)).value() == bench.seconds(4)
+        first = await bench.running(work := bench.hold(remaining))
+        queued = await bench.call(remaining)
+        learn(bench, 12)
+        work.release()
+        assert await first.value() == bench.seconds(7)
+        assert await queued.value() == bench.seconds(12)
+        learn(bench, 1)
+        assert await (await bench.call(remaining)).value() == bench.seconds(3)  # the bound wins
+
+    bench.play(scenario, GatewayTimeout(30) | ExecutionTimeout("auto", at_least=3, at_most=20))
 
 
 def test_without_limits_there_is_no_end_of_time(bench: Benches) -> None:

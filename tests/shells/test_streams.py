@@ -229,6 +229,21 @@ def test_a_budget_bounds_a_stream(bench: Benches) -> None:
     bench.play(scenario, GatewayTimeout(10), stream=True)
 
 
+def test_a_handler_knows_what_remains_for_each_item(bench: Benches) -> None:
+    """The first item has a limit of its own, and each later one has its gap."""
+
+    async def scenario(bench: Bench) -> None:
+        items = bench.consumer(bench.script(remaining, remaining, remaining))
+        assert await items.next() == bench.seconds(4)
+        await bench.at(2)
+        assert await items.next() == bench.seconds(6)
+        await bench.at(100)
+        assert await items.next() == bench.seconds(6)
+        assert await items.next() is END
+
+    bench.play(scenario, FirstItemTimeout(4) | IdleTimeout(6), stream=True)
+
+
 def test_a_consumer_who_leaves_while_asking_withdraws(bench: Benches) -> None:
     """An interrupt in the middle of a request is the caller's own."""
 

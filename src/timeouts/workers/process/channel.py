@@ -109,7 +109,8 @@ class Worker(roster.Worker):
         """Send the call. Raises OSError if the worker cannot take it."""
         number: Any = call.key
         left, age = call.deadline - call.started, call.started - call.arrived
-        data = call_frame(number, left, age, self.post.wrap(call.request))
+        learned = call.advice.execution
+        data = call_frame(number, left, age, learned, self.post.wrap(call.request))
         if call.around is not None:
             data = around.sent(number, call.around) + data
         if call.stack is not self.limits:

@@ -16,10 +16,11 @@ from typing import NamedTuple
 HEAD = Struct("<IBI")
 HEAD_SIZE = HEAD.size
 _NONE = (-1, 0, 0)
-CALL_HEAD = Struct("<IBIdd")
-CALL_TIMES = Struct("<dd")
+CALL_HEAD = Struct("<IBIddd")
+CALL_TIMES = Struct("<ddd")
 CALL_TIMES_SIZE = CALL_TIMES.size
-"""What a call says of time, in seconds: how much is left of the caller's budget, how long ago it came."""
+"""What a call says of time, in seconds: how much is left of the caller's budget, how long ago it came, and after how
+much work it is best stopped, as far as that has been learned."""
 
 
 class Kind(IntEnum):
@@ -55,9 +56,9 @@ def frame(kind: int, number: int, body: bytes = b"") -> bytes:
     return HEAD.pack(len(body), kind, number) + body
 
 
-def call_frame(number: int, left: float, age: float, body: bytes) -> bytes:
+def call_frame(number: int, left: float, age: float, learned: float, body: bytes) -> bytes:
     """Write the frame of a call, in one piece: it is on every caller's way."""
-    return CALL_HEAD.pack(CALL_TIMES_SIZE + len(body), CALL, number, left, age) + body
+    return CALL_HEAD.pack(CALL_TIMES_SIZE + len(body), CALL, number, left, age, learned) + body
 
 
 class Reader:

@@ -62,6 +62,7 @@ class Desk:
         key: int,
         left: float,
         age: float,
+        learned: float,
         limits: Letter | None,
         entered: bytes | None,
         request: Letter,
@@ -72,6 +73,7 @@ class Desk:
             key: which call it is.
             left: seconds left of the caller's budget.
             age: seconds since the call came.
+            learned: seconds after which it is best stopped, as far as that is known.
             limits: those that it is under, if they are not those of the call before.
             entered: a pickled context manager to enter around the handler.
             request: function, args and kwargs.
@@ -79,13 +81,16 @@ class Desk:
         self._key = key
         if limits is not None:
             self._told = self._told._replace(limits=unseal(limits))
-        self._served = Served(self._told, left, age)
+        self._served = Served(self._told, left, age, learned)
         self._leave = None if entered is None else around.enter(entered)
         return self._step(lambda: self._begin(request))
 
     def proceed(self, key: int) -> Answer:
         """Produce the next item of a stream."""
-        return self._step(self._next) if self._is_on(key) else (NOTHING, b"")
+        if not self._is_on(key):
+            return NOTHING, b""
+        self._served.go_on()
+        return self._step(self._next)
 
     def leave(self, key: int) -> Answer:
         """Close a stream: nobody wants more of it."""

@@ -76,7 +76,8 @@ class Worker(roster.Worker):
     def ask(self, call: Call) -> Any:
         """Send the call; return the reference to the answer."""
         left, age = call.deadline - call.started, call.started - call.arrived
-        about = (left, age, self._told(call.stack), _written(call.around))
+        limits, entered = self._told(call.stack), _written(call.around)
+        about = (left, age, call.advice.execution, limits, entered)
         if isinstance(request := call.request, bytes):
             return self.actor.serve.remote(pickle.dumps((call.key, *about, request), 5))
         return self.actor.serve.remote(pickle.dumps((call.key, *about, None), 5), request)

@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 from timeouts import soft
 from timeouts.current import SERVING
 from timeouts.errors import ExecutionTimeoutError
+from timeouts.estimate import Advice
 from timeouts.handler import handler_of
 from timeouts.job import DONE, RUNNING, Job
 from timeouts.soft import SoftTimeout
@@ -132,19 +133,33 @@ class Served:
     The job behind it, and its limit, are made when somebody asks: most handlers never do.
     """
 
-    __slots__ = ("_age", "_job", "_left", "_told", "phase", "started", "thread")
+    __slots__ = (
+        "_age",
+        "_idle_since",
+        "_items",
+        "_job",
+        "_learned",
+        "_left",
+        "_told",
+        "phase",
+        "started",
+        "thread",
+    )
 
     clock = _Clock
     callers = None
     error = None
 
-    def __init__(self, told: Charter, left: float, age: float) -> None:
+    def __init__(self, told: Charter, left: float, age: float, learned: float) -> None:
         self.started = monotonic()
         self.phase = RUNNING
         self.thread = get_ident()
         self._told = told
         self._left = left
         self._age = age
+        self._learned = learned
+        self._items = 0
+        self._idle_since = math.inf
         self._job: Job | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -158,9 +173,18 @@ class Served:
             self._job = job = Job("served", deadline=self.started + self._left)
             job.arrived = self.started - self._age
             job.started = self.started
+            job.items = self._items
+            job.idle_since = self._idle_since
             job.phase = RUNNING
+            job.advice = Advice(execution=self._learned)
             job.expires, job.blamed = self._told.limits.limit(job)
         return self._job
+
+    def go_on(self) -> None:
+        """An item of its stream was taken, and the next is asked for: other limits apply."""
+        self._items += 1
+        self._idle_since = monotonic()
+        self._job = None
 
     @property
     def function(self) -> object:
@@ -243,7 +267,7 @@ class Worker:
 
         def run() -> Any:
             made = function(*args, **kwargs)
-            return self._produce(number, made) if self._is_stream else made
+            return self._produce(number, served, made) if self._is_stream else made
 
         if not self._soft:
             return run()
@@ -253,7 +277,7 @@ class Worker:
         except SoftTimeout as error:
             raise _soft_error(served, policy) from error
 
-    def _produce(self, number: int, items: Any) -> Any:
+    def _produce(self, number: int, served: Served, items: Any) -> Any:
         """Send items one by one, each when it is asked for."""
         try:
             while True:
@@ -265,6 +289,7 @@ class Worker:
                 del item
                 if not self._asked_on(number):
                     return None
+                served.go_on()
         finally:
             items.close()
 
