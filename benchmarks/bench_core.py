@@ -70,8 +70,8 @@ class Crowd:
     def grant(self, count: int) -> None:
         """The running job finishes and the next gets its slot, again and again."""
         for _ in range(count):
-            _, start = self._core.finish(self._running, DONE, self._now)
-            assert isinstance(start, Start)
+            commands = self._core.finish(self._running, DONE, self._now)
+            (start,) = (command for command in commands if isinstance(command, Start))
             self._running = start.jobs[0].key
 
     def check(self) -> None:

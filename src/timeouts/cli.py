@@ -1,4 +1,4 @@
-"""The command line: `timeouts demo`, `timeouts explain`, `timeouts serve`, `timeouts simulate`.
+"""The command line: `timeouts demo`, `explain`, `serve`, `simulate` and `tune`.
 
 A command is a function with typer's annotations in a module of its own, which may import its guests
 only inside the function; one row of `COMMANDS` makes it known.
@@ -37,6 +37,7 @@ COMMANDS = {
     "explain": Command("timeouts.serve.command", "serve"),
     "serve": Command("timeouts.serve.command", "serve"),
     "simulate": Command("timeouts.sim.command", "sim"),
+    "tune": Command("timeouts.tune.command", "sim"),
 }
 
 

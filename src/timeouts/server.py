@@ -74,8 +74,8 @@ class Server:
         workers: `"task"`, `"thread"`, `"process"`, `"ray"`, or an object with options such as
             `ProcessWorkers(...)`; default: tasks for `async def` handlers, threads for others.
         capacity: how many jobs may wait; default 1,000. One more is refused with `QueueFull`.
-        discipline: the order of the queue, a class such as `FIFO` (default), `LIFO`, `Priority` or
-            `EarliestDeadlineFirst`.
+        discipline: the order of the queue, a class: `EarliestDeadlineFirst` (default; among jobs of equal budgets it is
+            first in, first out), `FIFO`, `LIFO`, `AdaptiveLIFO`, `Priority`, `FairShare`, or one of your own.
         admission: `PredictedWait()` refuses on arrival who would expire before being started, `CoDel()` who has waited
             long in a queue that stands; default: whoever finds a place in the queue may wait.
         observers: who else looks on; late results are always logged (logger `timeouts`).

@@ -58,13 +58,11 @@ class ByDeadline(Order):
 
 class NewestFirstWhileItStands(Order):
     def __init__(self) -> None:
-        self.latest = 0.0
         self.stands = False
 
     def came(self, who: Waiter, before: Sequence[Waiter]) -> None:
-        self.latest = max(self.latest, who.arrived)
         oldest = [*before, who][0]
-        waited, may_wait = self.latest - oldest.arrived, oldest.expires - oldest.arrived
+        waited, may_wait = who.arrived - oldest.arrived, oldest.expires - oldest.arrived
         self.stands = (self.stands and bool(before)) or waited > may_wait / 2
 
     def next(self, queue: Sequence[Who]) -> Who:

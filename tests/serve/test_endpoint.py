@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from tests.adapters.asgi_harness import Wire
+from tests.adapters.classed import Doorman
 from timeouts import (
     ExecutionTimeout,
     FirstItemTimeout,
     GatewayTimeout,
     IdleTimeout,
     PayloadError,
+    Priority,
     QueueTimeout,
     Server,
     Stack,
@@ -325,6 +327,57 @@ def test_a_budget_never_lengthens() -> None:
 
     text = '[serve]\nbudgets = ["grpc-timeout"]'
     play(scenario, limits=GatewayTimeout(2), text=text)
+
+
+# ── who asks, and how important it is ────────────────────────────────────────────────────────────
+
+CLASSES = """
+[serve.classes]
+tenant = "X-Tenant"
+priority = "x-priority"
+levels = { interactive = 0, batch = 10 }
+"""
+
+
+def test_the_queue_serves_by_level() -> None:
+    """Also where the body is still to come when the request does."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.ask(x=1)
+        await asyncio.sleep(0.5)
+        said = (b"what", b"batch", b"interactive")
+        wires = {
+            level: bench.post(b'{"x":1', whole=False, headers=(JSON_TYPE, (b"x-priority", level)))
+            for level in said
+        }
+        await asyncio.sleep(0.1)
+        for wire in wires.values():
+            wire.upload(b"}")
+        await bench.done()
+        times = {level: wire.times[0] for level, wire in wires.items()}
+        assert times == {b"interactive": 2, b"what": 3, b"batch": 4}
+
+    limits = GatewayTimeout(30, reserve=0)
+    play(scenario, limits=limits, text=CLASSES, slots=1, discipline=Priority)
+
+
+@pytest.mark.parametrize(("text", "meant"), [(CLASSES, (0.0, "alice")), ("", (0.0, None))])
+@pytest.mark.parametrize("options", [{}, {"capacity": 0}])
+def test_a_request_comes_as_what_its_headers_say(text: str, meant: Any, options: Any) -> None:
+    """If they were opted in; also one that is refused before its body is read."""
+    doorman = Doorman()
+
+    async def scenario(bench: Bench) -> None:
+        bench.ask(x=1)
+        await asyncio.sleep(0.5)
+        headers = (JSON_TYPE, (b"x-tenant", b"alice"), (b"x-priority", b"interactive"))
+        wire = bench.post(b"{}", headers=headers, whole="capacity" not in options)
+        await bench.done()
+        assert wire.status == (429 if "capacity" in options else 200)
+        assert doorman.seen[-1] == meant
+
+    limits = GatewayTimeout(30, reserve=0)
+    play(scenario, limits=limits, text=text, slots=1, observers=[doorman], **options)
 
 
 # ── streams ──────────────────────────────────────────────────────────────────────────────────────

@@ -20,12 +20,20 @@ port = 8000
 workers = "process"
 slots = 4
 capacity = 100
+discipline = "lifo"
+admission = "codel"
 drain_timeout = "1m"
 body_timeout = 5
 write_timeout = 2.5
 max_body = 1000
 budgets = ["grpc-timeout"]
 statuses = { queue_timeout = 504 }
+
+[serve.classes]
+tenant = "x-tenant"
+priority = "x-priority"
+levels = { interactive = 0, batch = 1.5 }
+default = "batch"
 
 [routes."/embed"]
 handler = "model:embed"
@@ -49,6 +57,10 @@ def test_all_there_is_to_say(tmp_path: Path) -> None:
     assert settings.serve.drain_timeout == "1m"
     assert settings.serve.statuses == {"queue_timeout": 504}
     assert settings.routes["/embed"].capacity == 0
+    classes = settings.serve.classes
+    assert classes is not None
+    assert classes.levels == {"interactive": 0, "batch": 1.5}
+    assert {name for name, value in classes if value} == set(type(classes).model_fields)
     said = {name for name, value in settings.serve if value is not None}
     assert said == set(type(settings.serve).model_fields), "and the example above says all of it"
 
@@ -72,6 +84,9 @@ def test_nothing_is_fine(tmp_path: Path) -> None:
             r"serve\.workers: .*'task', 'thread', 'process' or 'ray'; got 'gpu'",
         ),
         ("[serve]\nbudgets = 'grpc-timeout'", r"serve\.budgets: .*list"),
+        ("[serve.classes]\ntenants = 'x-tenant'", r"serve\.classes\.tenants: "),
+        ("[serve.classes.levels]\nbatch = '1'", r"serve\.classes\.levels\.batch: .*got '1'"),
+        ("[serve.classes.levels]\nbatch = true", r"serve\.classes\.levels\.batch: "),
         ("[serve.statuses]\nqueue_timeout = '504'", r"serve\.statuses\.queue_timeout: "),
         ("[routes.'/a']\nhandler = 1", r"routes\./a\.handler: "),
         ("[routes.'/a']\nqueue = 1", r"routes\./a\.queue: "),

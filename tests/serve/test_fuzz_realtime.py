@@ -78,6 +78,11 @@ write_timeout = 1.5
 max_body = 100_000
 budgets = ["x-request-timeout-seconds", "grpc-timeout"]
 
+[serve.classes]
+tenant = "x-tenant"
+priority = "x-priority"
+levels = { interactive = 0, batch = 10 }
+
 [routes."/census"]
 handler = "strange:census"
 [routes."/count"]
@@ -245,6 +250,9 @@ GARBAGE: dict[str, bytes] = {
     "budgets that are none": request(GOOD, "/predict", b"grpc-timeout: 99999999999999999S"),
     "two budgets": request(
         GOOD, "/predict", b"grpc-timeout: 1S", b"grpc-timeout: 2S", b"Connection: close"
+    ),
+    "a class of noise": request(
+        GOOD, "/predict", b"X-Tenant: " + b"\xe9," * 9000, b"X-Priority: \xff", b"X-Priority: 0"
     ),
     "an upgrade": request(GOOD, "/predict", b"Connection: Upgrade", b"Upgrade: websocket"),
     "a content type of noise": request(GOOD, "/predict", b"Content-Type: " + b"\xe9" * 500),

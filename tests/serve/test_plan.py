@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.adapters.classed import AliceFirst
 from timeouts import (
     ExecutionTimeout,
     FirstItemTimeout,
@@ -26,7 +27,9 @@ from timeouts import (
     guard,
     policy,
 )
+from timeouts.adapters.classes import Classes
 from timeouts.errors import QueueFull, QueueTimeoutError
+from timeouts.serve.explaining import explanation, notes
 from timeouts.serve.limits import DEFAULT_LIMIT
 from timeouts.serve.plan import Plan, plan
 
@@ -77,6 +80,13 @@ def toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+CLASSES = """
+[serve.classes]
+tenant = "X-Tenant"
+priority = "x-priority"
+levels = { interactive = 0, batch = 10 }
+default = "interactive"
+"""
 SAYINGS = st.dictionaries(st.sampled_from(list(KINDS)), st.integers(1, 99) | st.just("none"))
 
 
@@ -211,6 +221,53 @@ def test_budgets_and_statuses() -> None:
     assert made.statuses.of(QueueFull()).http == 429
 
 
+def test_classes() -> None:
+    """The table has the arguments of `Classes`; without it nothing is read."""
+    made = planned("predict", CLASSES).classes
+    levels = {"interactive": 0, "batch": 10}
+    assert made == Classes(
+        tenant="x-tenant", priority="x-priority", levels=levels, default="interactive"
+    )
+    assert planned("predict", "[serve]\nport = 1").classes == Classes()
+
+
+def test_classes_are_explained() -> None:
+    told = explanation(planned("predict", CLASSES))
+    assert "\n  the tenant is read from x-tenant\n" in told
+    line = "the priority is read from x-priority: interactive 0, batch 10; else interactive"
+    assert told.endswith(f"\n  {line}")
+    assert "is read from" not in explanation(planned())
+
+
+def unheeded_of(made: Plan, classes: Classes) -> list[str]:
+    return [note for note in notes(made.routes[0], classes) if note.startswith("unheeded")]
+
+
+@pytest.mark.parametrize(
+    ("discipline", "unheeded"),
+    [
+        ("fifo", {"priority", "tenant"}),
+        ("earliest-deadline-first", {"priority", "tenant"}),
+        ("priority", {"tenant"}),
+        ("fair-share", {"priority"}),
+    ],
+)
+def test_what_a_discipline_does_not_look_at_is_told(discipline: str, unheeded: set[str]) -> None:
+    made = planned("predict", f'[serve]\ndiscipline = "{discipline}"\n{CLASSES}')
+    assert unheeded_of(made, made.classes) == [
+        f"unheeded: {discipline} looks at no {what}, so x-{what} changes no order"
+        for what in ("priority", "tenant")
+        if what in unheeded
+    ]
+    assert not unheeded_of(made, Classes())
+
+
+def test_a_discipline_from_the_code_may_look_at_anything(module: ModuleType) -> None:
+    module.__dict__["coded"] = guard(GatewayTimeout(5), discipline=AliceFirst)(predict)
+    made = planned("coded", CLASSES)
+    assert not unheeded_of(made, made.classes)
+
+
 def test_the_command_line_says_what_predict_is() -> None:
     made = planned("predict", '[routes."/stream"]\nhandler = "a_model:stream"\ncapacity = 3')
     assert [served.path for served in made.routes] == ["/predict", "/stream"]
@@ -286,6 +343,18 @@ def test_another_file(tmp_path: Path) -> None:
             "timeouts.toml [timeouts]: ExecutionTimeout(2, soft=1) has a soft limit",
         ),
         ("predict", "[serve]\nbudgets = ['x']", {}, "timeouts.toml [serve] budgets: "),
+        (
+            "predict",
+            "[serve.classes]\ntenant = 'x tenant'",
+            {},
+            "timeouts.toml [serve.classes]: tenant must be the name of a header",
+        ),
+        (
+            "predict",
+            "[serve.classes]\npriority = 'x-priority'",
+            {},
+            "timeouts.toml [serve.classes]: levels must list",
+        ),
         (
             "predict",
             "[serve.statuses]\nlate = 504",

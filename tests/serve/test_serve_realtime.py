@@ -205,6 +205,57 @@ def test_budgets_shorten_and_what_they_say_badly_is_refused(tmp_path: Path) -> N
         assert client.post("/predict", json={}, headers={name: "5"}).status_code == 200
 
 
+GATED = """
+import time
+from pathlib import Path
+
+
+def predict(name: str) -> None:
+    with open("names", "a") as file:
+        file.write(name + " ")
+    while name == "first" and not Path("gate").exists():
+        time.sleep(0.01)
+"""
+CLASSES = """
+[serve]
+workers = "thread"
+slots = 1
+discipline = "priority"
+
+[serve.classes]
+tenant = "x-tenant"
+priority = "x-priority"
+levels = { interactive = 0, batch = 10 }
+"""
+
+
+def test_the_queue_serves_by_the_level_in_a_header(
+    tmp_path: Path, callers: ThreadPoolExecutor
+) -> None:
+    (tmp_path / "gated.py").write_text(GATED)
+    file = tmp_path / "timeouts.toml"
+    file.write_text(CLASSES)
+    with serving(tmp_path, "gated:predict") as server:
+
+        def ask(name: str) -> int:
+            headers = {"X-Priority": name, "X-Tenant": f"tenant-{name}"}
+            with server.client() as client:
+                return client.post("/predict", json={"name": name}, headers=headers).status_code
+
+        futures = [callers.submit(ask, "first")]
+        eventually(lambda: bool(server.stats()["running"] == 1))
+        for number, name in enumerate(("batch", "what", "interactive"), start=1):
+            futures.append(callers.submit(ask, name))
+            eventually(lambda n=number: bool(server.stats()["waiting"] == n))  # type: ignore[misc]
+        (tmp_path / "gate").touch()
+        assert [future.result() for future in futures] == [200] * 4
+        assert (tmp_path / "names").read_text() == "first interactive batch what "
+        assert "tenant-" not in server.get("/metrics").text + server.log
+        file.write_text(CLASSES.replace("10", "9"))
+        server.signal(signal.SIGHUP)
+        server.logged("classes change only with a restart")
+
+
 # ── signals ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from timeouts import ExecutionTimeout, GatewayTimeout, QueueTimeout, cli, discipline
+from timeouts.serve.disciplines import DEFAULT
 from timeouts.sim.served import served
 
 testing = pytest.importorskip("typer.testing")
@@ -27,6 +28,7 @@ capacity = 50
 handler = "model:embed"
 workers = "process"
 slots = 2
+discipline = "lifo"
 timeouts = { queue = 0.1 }
 """
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -144,7 +146,7 @@ WORK = ("--service", "exp:0.1")
         ((*WORK, "--deadline", "1,1.0"), "--deadline: each must be another one; got '1,1.0'"),
         ((*WORK, "--duration", "-1"), "--duration: .*; got '-1'"),
         ((*WORK, "--duration", "9", "--jobs", "9"), "--jobs and --duration say the same"),
-        ((*WORK, "--discipline", "lilo"), "--discipline must be one of fifo, .*; got 'lilo'"),
+        ((*WORK, "--discipline", "lilo"), "--discipline: discipline must be one of fifo, .*; got 'lilo'"),
         ((*WORK, "--stop", "kill", "--recovery", "-1"), "--recovery: .*; got '-1'"),
         ((*WORK, "--recovery", "1"), "--recovery is for workers that are killed; .* abandon"),
         ((*WORK, "--stop", "cancel", "--spares", "1"), "--spares is for workers .* cancel"),
@@ -212,9 +214,9 @@ def test_a_number_in_the_file_that_makes_no_sense_is_one_line(
 def test_the_file_means_what_it_means_to_serve(config: Path) -> None:
     main, embed = served(config), served(config, "/embed")
     assert main.limits.policies == (GatewayTimeout(1, 0.5),)
-    assert (main.slots, main.capacity, main.stop) == (4, 50, None)
+    assert (main.slots, main.capacity, main.stop, main.discipline) == (4, 50, None, DEFAULT)
     assert embed.limits.policies == (GatewayTimeout(1, 0.5), QueueTimeout(0.1))
-    assert (embed.slots, embed.capacity, embed.stop) == (2, 50, "kill")
+    assert (embed.slots, embed.capacity, embed.stop, embed.discipline) == (2, 50, "kill", "lifo")
 
 
 def test_a_file_that_bounds_no_work_has_the_default_of_serve(config: Path) -> None:
@@ -229,7 +231,7 @@ def test_limits_of_streams_are_refused(config: Path) -> None:
 
 
 def test_every_discipline_has_a_name() -> None:
-    from timeouts.sim.words import DISCIPLINES
+    from timeouts.serve.disciplines import DISCIPLINES
 
     public = {getattr(discipline, name) for name in discipline.__all__} - {discipline.Discipline}
     assert set(DISCIPLINES.values()) == public

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
+from timeouts.discipline import (
+    FIFO,
+    LIFO,
+    AdaptiveLIFO,
+    EarliestDeadlineFirst,
+    FairShare,
+    Priority,
+)
 from timeouts.job import Job
 from timeouts.testing import check_discipline
 
@@ -42,6 +49,23 @@ class ByPriority(Listed):
         return first
 
 
+class Telling(Listed):
+    """It answers what a core may ask; the bad ones below are this one, each with one fault."""
+
+    def ahead(self, job: Job) -> Any:
+        return len(self.jobs)
+
+    def loser(self, newcomer: Job) -> Any:
+        return self.jobs[-1] if self.jobs else None
+
+
+class Hopeful(Telling):
+    """Of half of them it expects that they leave before their turn."""
+
+    def ahead(self, job: Job) -> int:
+        return len(self.jobs) // 2
+
+
 def in_order_of_arrival(job: Job) -> int:
     return 0
 
@@ -56,6 +80,10 @@ def in_order_of_arrival(job: Job) -> int:
         (LIFO, None),
         (Priority, by_priority),
         (EarliestDeadlineFirst, lambda job: job.expires),
+        (AdaptiveLIFO, None),
+        (FairShare, None),
+        (Telling, in_order_of_arrival),
+        (Hopeful, None),
         (Listed, in_order_of_arrival),
         (Listed, None),
         (ByPriority, by_priority),
@@ -185,6 +213,57 @@ class LargestFirst(Listed):
         return last
 
 
+class Pessimist(Telling):
+    def ahead(self, job: Job) -> int:
+        return len(self.jobs) + 1
+
+
+class NegativeNumber(Telling):
+    def ahead(self, job: Job) -> int:
+        return -1
+
+
+class KnowsNot(Telling):
+    def ahead(self, job: Job) -> None:
+        return None
+
+
+class CannotSay(Telling):
+    def ahead(self, job: Job) -> int:
+        raise NotImplementedError
+
+
+class NewcomerLoses(Telling):
+    def loser(self, newcomer: Job) -> Job:
+        return newcomer
+
+
+class LoserIsAKey(Telling):
+    def loser(self, newcomer: Job) -> object:
+        return self.jobs[-1].key if self.jobs else None
+
+
+class RemovesTheLoser(Telling):
+    """Which is what the core does."""
+
+    def loser(self, newcomer: Job) -> Job | None:
+        return self.jobs.pop() if self.jobs else None
+
+
+class Prepares(Telling):
+    """Who is asked for is served next."""
+
+    def loser(self, newcomer: Job) -> Job | None:
+        self.jobs.reverse()
+        return None
+
+
+class Reserves(Telling):
+    def ahead(self, job: Job) -> int:
+        job.priority = -1
+        return len(self.jobs)
+
+
 BAD: list[tuple[Any, str]] = [
     (Shared, r"begins empty: (a second Shared holds 1|after made len\(Shared\) should be 0)"),
     (BornFull, r"begins empty: after made len\(BornFull\) should be 0, and its truth False; they"),
@@ -204,6 +283,21 @@ BAD: list[tuple[Any, str]] = [
         TiesReversed,
         r"keeps order: TiesReversed\.pop should give .* of rank (\S+); it gave .* of rank \1; waiting",
     ),
+    (Pessimist, r"foresees: Pessimist\.ahead should be at most 0 of the one .*; it is 1; waiting"),
+    (
+        NegativeNumber,
+        r"foresees: NegativeNumber\.ahead should be at most 0 of .*; it is -1; waiting",
+    ),
+    (KnowsNot, r"foresees: KnowsNot\.ahead should be at most 0 of .*; it is None; waiting"),
+    (CannotSay, r"foresees: CannotSay\.ahead\(Job\(.*\) raised NotImplementedError\(\); waiting"),
+    (NewcomerLoses, r"gives way: NewcomerLoses\.loser\(Job\(.* gave Job\(.*, which does not wait"),
+    (LoserIsAKey, r"gives way: LoserIsAKey\.loser\(Job\(.* gave \d+, which does not wait; waiting"),
+    (RemovesTheLoser, r"only asks: after loser\(.* len\(RemovesTheLoser\) should be 1"),
+    (
+        Prepares,
+        r"only asks: Prepares\.pop gave Job\(.* after ahead and loser had been asked, and Job",
+    ),
+    (Reserves, r"only reads: Reserves\.ahead changed \{'priority': -1\} of Job\("),
     (LargestFirst, r"keeps order: .* of rank \S+; it gave Job\(.*, of rank \S+; waiting, as they"),
 ]
 
@@ -236,6 +330,15 @@ def test_an_order_that_is_not_told_is_not_checked() -> None:
     check_discipline(LIFO)
     with pytest.raises(AssertionError, match="keeps order: LIFO"):
         check_discipline(LIFO, rank=in_order_of_arrival)
+
+
+def test_who_says_what_the_order_is_must_know_who_is_ahead() -> None:
+    """Not only at most how many."""
+    with pytest.raises(
+        AssertionError,
+        match=r"foresees: Hopeful\.ahead should be 1 of the one who came last; it is 0",
+    ):
+        check_discipline(Hopeful, rank=in_order_of_arrival)
 
 
 def test_one_s_own_jobs_can_be_given() -> None:

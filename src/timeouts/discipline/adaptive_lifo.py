@@ -10,8 +10,6 @@ wait, until nobody waits. A discipline knows no clock; an arrival is the best th
 
 from __future__ import annotations
 
-import math
-
 from timeouts.discipline.line import Line
 from timeouts.job import Job
 
@@ -31,19 +29,16 @@ class AdaptiveLIFO(Line):
 
     def __init__(self) -> None:
         super().__init__()
-        self._latest = -math.inf
         self._stands = False
 
     def push(self, job: Job) -> None:
         """Take in a waiting job."""
         stood = self._stands and len(self) > 0
         super().push(job)
-        self._latest = max(self._latest, job.arrived)
-        self._stands = stood or self._is_old(self.oldest())
+        oldest = self.oldest()
+        waited, may_wait = job.arrived - oldest.arrived, oldest.expires - oldest.arrived
+        self._stands = stood or waited > _PATIENCE * may_wait
 
     def pop(self) -> Job:
         """Remove and return the job that is served next."""
         return self._jobs.popitem(last=self._stands)[0]
-
-    def _is_old(self, job: Job) -> bool:
-        return self._latest - job.arrived > _PATIENCE * (job.expires - job.arrived)

@@ -1,4 +1,4 @@
-"""Seeing what a server does: hooks, events, logs, metrics and traces.
+"""Seeing what a server does: hooks, events, logs, metrics, traces, and recordings to be replayed.
 
 Law: only metrics and traces need a guest (`pip install "timeouts[prometheus]"` or
 `"timeouts[opentelemetry]"`), and it is imported when one of them is asked for.
@@ -13,6 +13,7 @@ from timeouts.observe.events import EventStream
 from timeouts.observe.expiry_logger import ExpiryLogger
 from timeouts.observe.late_logger import LateLogger
 from timeouts.observe.observer import Observer
+from timeouts.observe.trace_recorder import TraceRecorder
 
 if TYPE_CHECKING:
     from timeouts.observe.opentelemetry import OpenTelemetryTraces
@@ -27,6 +28,7 @@ __all__ = [
     "Observer",
     "OpenTelemetryTraces",
     "PrometheusMetrics",
+    "TraceRecorder",
 ]
 
 

@@ -41,6 +41,13 @@ def serve(  # noqa: PLR0917 - a command line has many options
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Default timeouts.toml, if it is there.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a trace, for timeouts simulate and tune."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --record.")
+    ] = False,
     no_page: Annotated[bool, typer.Option("--no-page", help="No live page at /.")] = False,
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request.")] = False,
 ) -> None:
@@ -48,9 +55,10 @@ def serve(  # noqa: PLR0917 - a command line has many options
 
     Flags go before timeouts.toml, and that before the code. SIGHUP reads limits again; SIGTERM drains.
     """
-    from timeouts.serve.main import run
+    from timeouts.serve.main import Shown, run
 
-    run(handler, _flags(locals()), config, page=not no_page, access_log=access_log)
+    shown = Shown(page=not no_page, access_log=access_log, record=record, overwrite=overwrite)
+    run(handler, _flags(locals()), config, shown)
 
 
 def explain(  # noqa: PLR0917 - as above

@@ -15,7 +15,8 @@ from typing import Any
 from timeouts.adapters.asgi.client import BadRequest, Client, ClientGone, Receive, Scope, Send
 from timeouts.adapters.asgi.response import BODY, START, Response
 from timeouts.adapters.asgi.waiting import outlast
-from timeouts.adapters.headers import MalformedBudget, from_asgi
+from timeouts.adapters.classes import ServiceClass
+from timeouts.adapters.headers import Lookup, MalformedBudget, from_asgi
 from timeouts.call import NOTHING, TAKEN, Call
 from timeouts.errors import TimeoutsError, Withdrawn
 from timeouts.http import events
@@ -48,6 +49,7 @@ class Endpoint:
         self._function = served.handler.function
         self._answer = self._stream if served.handler.is_stream else self._respond
         self._budgets = plan.budgets
+        self._classes = plan.classes
         self.statuses = plan.statuses
         self._body_timeout: float = plan.options["body_timeout"].value
         self._max_body: float = plan.options["max_body"].value
@@ -77,18 +79,20 @@ class Endpoint:
         if scope["method"] != "POST":
             refusal = plain_problem(405, f"{scope['path']} takes POST; got {scope['method']}")
             raise BadRequest(refusal._replace(headers=[*refusal.headers, ("Allow", "POST")]))
-        deadline = seen + self._budget(scope)
+        lookup = from_asgi(scope["headers"])
+        deadline = seen + self._budget(lookup)
+        asked = self._classes.read(lookup)
         if client.begin():
-            return self._call(self._arguments(scope, client), deadline)
-        at_the_door = self._call(NO_ARGUMENTS, deadline)
+            return self._call(self._arguments(scope, client), deadline, asked)
+        at_the_door = self._call(NO_ARGUMENTS, deadline, asked)
         if self.server.shell.knock(at_the_door):
             return at_the_door
         if await client.complete(deadline - seen):
-            return self._call(self._arguments(scope, client), deadline)
-        return self._call(NO_ARGUMENTS, deadline)  # never starts: its budget has ended
+            return self._call(self._arguments(scope, client), deadline, asked)
+        return self._call(NO_ARGUMENTS, deadline, asked)  # never starts: its budget has ended
 
-    def _call(self, arguments: Arguments, deadline: float) -> Call:
-        call = self.server.callers.awaited(self._function, *arguments)
+    def _call(self, arguments: Arguments, deadline: float, asked: ServiceClass) -> Call:
+        call = self.server.callers.awaited(self._function, *arguments, None, *asked)
         call.deadline = min(call.deadline, deadline)
         return call
 
@@ -101,11 +105,9 @@ class Endpoint:
         except Invalid as wrong:
             raise BadRequest(plain_problem(422, str(wrong), errors=wrong.faults)) from None
 
-    def _budget(self, scope: Scope) -> float:
-        if not self._budgets.names:
-            return math.inf
+    def _budget(self, lookup: Lookup) -> float:
         try:
-            budget = self._budgets.read(from_asgi(scope["headers"]))
+            budget = self._budgets.read(lookup)
         except MalformedBudget as wrong:
             raise BadRequest(plain_problem(400, str(wrong))) from None
         return math.inf if budget is None else budget

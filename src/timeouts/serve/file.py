@@ -10,8 +10,16 @@ Its tables, of which none need be there:
     [serve]                        # how to serve
     port = 8000
     slots = 4
+    discipline = "lifo"            # the order of the queue
+    admission = "codel"            # who is let in, beyond a place in it
     budgets = ["grpc-timeout"]
     statuses = { queue_timeout = 504 }
+
+    [serve.classes]                # which headers say who asks, and how important it is
+    tenant = "x-tenant"
+    priority = "x-priority"
+    levels = { interactive = 0, batch = 10 }
+    default = "batch"
 
     [routes."/embed"]              # a further handler, with options and limits of its own
     handler = "model:embed"
@@ -41,6 +49,8 @@ class Pooled(_Table):
     workers: Workers | None = None
     slots: int | None = None
     capacity: int | None = None
+    discipline: str | None = None
+    admission: str | None = None
 
 
 class Route(Pooled):
@@ -48,6 +58,15 @@ class Route(Pooled):
 
     handler: str | None = None
     timeouts: dict[str, Any] = {}
+
+
+class Classification(_Table):
+    """`[serve.classes]`: the arguments of `Classes`."""
+
+    tenant: str | None = None
+    priority: str | None = None
+    levels: dict[str, float] = {}
+    default: str | None = None
 
 
 class Serving(Pooled):
@@ -60,6 +79,7 @@ class Serving(Pooled):
     write_timeout: float | str | None = None
     max_body: int | None = None
     budgets: list[str] | None = None
+    classes: Classification | None = None
     statuses: dict[str, int] = {}
 
 

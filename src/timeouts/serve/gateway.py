@@ -10,6 +10,8 @@ from typing import Any
 from timeouts.errors import StartupFailed
 from timeouts.observe import Observer
 from timeouts.observe.observer import logger
+from timeouts.serve.admissions import rule
+from timeouts.serve.disciplines import maker
 from timeouts.serve.endpoint import Endpoint
 from timeouts.serve.plan import Plan, Served
 from timeouts.server import Server
@@ -64,7 +66,7 @@ class Gateway:
         for option, chosen in plan.options.items():
             if chosen.value != self.plan.options[option].value:
                 logger.warning("%s changes only with a restart", option)
-        for fixed in ("budgets", "statuses"):
+        for fixed in ("budgets", "classes", "statuses"):
             if getattr(plan, fixed) != getattr(self.plan, fixed):
                 logger.warning("%s change only with a restart", fixed)
         self.plan = dataclasses.replace(
@@ -90,11 +92,13 @@ class Gateway:
 
 def _server(served: Served, observers: Iterable[Observer]) -> Server:
     options: dict[str, Any] = {name: chosen.value for name, chosen in served.options.items()}
-    options |= {"workers": served.kind, "drain_timeout": ENDING}
-    given = served.target.given
-    if "discipline" in given:
-        options["discipline"] = given["discipline"]
-    looking = (*given.get("observers", ()), *observers)
+    options |= {
+        "workers": served.kind,
+        "discipline": maker(options["discipline"]),
+        "admission": rule(options["admission"]),
+        "drain_timeout": ENDING,
+    }
+    looking = (*served.target.given.get("observers", ()), *observers)
     return _Served(served.handler.function, served.limits, observers=looking, **options)
 
 
@@ -107,7 +111,7 @@ class _Served(Server):
 def _relimited(server: Server, old: Served, new: Served) -> Served:
     """Put a route under the limits of another plan; return what is in force then."""
     capacity = new.options["capacity"]
-    for option in ("workers", "slots"):
+    for option in ("workers", "slots", "discipline", "admission"):
         if old.options[option].value != new.options[option].value:
             logger.warning("%s of %s changes only with a restart", option, old.path)
     if (old.limits, old.options["capacity"].value) != (new.limits, capacity.value):

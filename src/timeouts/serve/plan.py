@@ -13,12 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from timeouts.adapters.classes import NO_CLASSES, Classes
 from timeouts.adapters.headers import Budgets
 from timeouts.deadline import seconds
 from timeouts.errors import TimeoutsError
 from timeouts.handler import Handler, handler_of
-from timeouts.options import checked_count, checked_limits, whole_number
-from timeouts.serve.file import NAME, Settings, read
+from timeouts.options import checked_admission, checked_count, checked_limits, whole_number
+from timeouts.serve import admissions
+from timeouts.serve.disciplines import DEFAULT, maker, named
+from timeouts.serve.file import NAME, Classification, Settings, read
 from timeouts.serve.limits import Chosen, blaming, policies
 from timeouts.serve.parameters import Parameters
 from timeouts.serve.target import Target, target
@@ -34,7 +37,13 @@ _POLICY_FLAGS = {
     "queue": "queue_timeout",
     "execution": "execution_timeout",
 }
-_POOLED = {"workers": None, "slots": None, "capacity": 1000}
+_POOLED = {
+    "workers": None,
+    "slots": None,
+    "capacity": 1000,
+    "discipline": DEFAULT,
+    "admission": admissions.NOBODY,
+}
 
 
 def _port(value: Any) -> int:
@@ -86,6 +95,7 @@ class Plan:
     routes: tuple[Served, ...]
     options: Mapping[str, Chosen]
     budgets: Budgets
+    classes: Classes
     statuses: Statuses
 
 
@@ -106,9 +116,11 @@ def plan(name: str, flags: Mapping[str, Any], config: Path | None = None) -> Pla
     options = {option: said.whole(option, *rule) for option, rule in _WHOLE.items()}
     with blaming(f"{path} [serve] budgets"):
         budgets = Budgets(*settings.serve.budgets or ())
+    with blaming(f"{path} [serve.classes]"):
+        classes = _classes(settings.serve.classes)
     with blaming(f"{path} [serve] statuses"):
         statuses = _statuses(settings.serve.statuses)
-    return Plan(tuple(said.routes(name)), options, budgets, statuses)
+    return Plan(tuple(said.routes(name)), options, budgets, classes, statuses)
 
 
 class _Said:
@@ -167,12 +179,17 @@ class _Said:
 
     def _pooled(self, path: str, found: Target, handler: Handler) -> dict[str, Chosen]:
         route = self._settings.routes.get(path)
+        given = {
+            **found.given,
+            "discipline": named(found.given.get("discipline")),
+            "admission": admissions.named(found.given.get("admission")),
+        }
         chosen = {
             option: _first(
                 (self._flags.get(option), _flag(option)),
                 (getattr(route, option, None), self._route(path)),
                 (getattr(self._settings.serve, option), f"{self._path} [serve]"),
-                (_unless(found.given.get(option), default), "code"),
+                (_unless(given.get(option), default), "code"),
                 (default, "default"),
             )
             for option, default in _POOLED.items()
@@ -191,7 +208,11 @@ class _Said:
 
 def _check(handler: Handler, chosen: tuple[Chosen, ...], options: Mapping[str, Chosen]) -> None:
     """Refuse what cannot be served, and say whose word that is."""
-    workers, slots, capacity = (options[name] for name in _POOLED)
+    workers, slots, capacity, discipline, admission = (options[name] for name in _POOLED)
+    with blaming(discipline.source):
+        order = maker(discipline.value)
+    with blaming(admission.source):
+        checked_admission(admissions.rule(admission.value), order)
     with blaming(capacity.source):
         checked_count("capacity", capacity.value, least=0)
     with blaming(slots.source):
@@ -227,6 +248,10 @@ def _unless(value: Any, default: Any) -> Any:
 
 def _flag(option: str) -> str:
     return f"--{option.replace('_', '-')}"
+
+
+def _classes(said: Classification | None) -> Classes:
+    return NO_CLASSES if said is None else Classes(**dict(said))
 
 
 def _statuses(codes: Mapping[str, int]) -> Statuses:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from timeouts.sim.words import DISCIPLINES
+from timeouts.serve.admissions import ADMISSIONS
+from timeouts.serve.disciplines import DISCIPLINES
 
 
 class Stopping(StrEnum):
@@ -65,8 +66,12 @@ def simulate(
     slots: Annotated[int | None, typer.Option(min=1, help="Instead of the file's.")] = None,
     capacity: Annotated[int | None, typer.Option(min=0, help="As above; default 1000.")] = None,
     discipline: Annotated[
-        str, typer.Option(metavar="NAME", help=f"One of {', '.join(DISCIPLINES)}.")
-    ] = "fifo",
+        str | None,
+        typer.Option(metavar="NAME", help=f"Instead of the file's: {', '.join(DISCIPLINES)}."),
+    ] = None,
+    admission: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"As above: {', '.join(ADMISSIONS)}.")
+    ] = None,
     stop: Annotated[
         Stopping | None, typer.Option(help="Default by the file's workers; else abandon.")
     ] = None,

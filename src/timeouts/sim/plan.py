@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from timeouts.deadline import seconds, written
-from timeouts.options import whole_number
+from timeouts.options import checked_admission, whole_number
 from timeouts.policy import GatewayTimeout
+from timeouts.serve.admissions import rule
+from timeouts.serve.disciplines import maker
 from timeouts.serve.limits import blaming
 from timeouts.sim.arrivals import Poisson
 from timeouts.sim.clients import Client, Retry
@@ -23,7 +25,7 @@ from timeouts.sim.run import simulate
 from timeouts.sim.scenario import Scenario
 from timeouts.sim.served import Served, served
 from timeouts.sim.trace import Trace
-from timeouts.sim.words import DISCIPLINES, durations, numbers, service, stuck
+from timeouts.sim.words import durations, numbers, service, stuck
 from timeouts.sim.workers import Kill, Stop, checked_stop
 
 LOADS = "0.8,1.1,2"
@@ -70,16 +72,17 @@ def _server(said: Said, file: Served) -> dict[str, Any]:
         raise ValueError(
             f"--slots is missing, and {said['config']} does not say either how many may run at once"
         )
-    if said["discipline"] not in DISCIPLINES:
-        raise ValueError(
-            f"--discipline must be one of {', '.join(DISCIPLINES)}; got {said['discipline']!r}"
-        )
+    with blaming("--discipline" if said["discipline"] else str(said["config"])):
+        discipline = maker(said["discipline"] or file.discipline)
+    with blaming("--admission" if said["admission"] else str(said["config"])):
+        admission = checked_admission(rule(said["admission"] or file.admission), discipline)
     capacities = (said["capacity"], file.capacity, 1000)
     capacity = next(value for value in capacities if value is not None)
     with blaming(str(said["config"])):  # what comes from an option has been checked by it
         return {
             "limits": file.limits,
-            "discipline": DISCIPLINES[said["discipline"]],
+            "discipline": discipline,
+            "admission": admission,
             "slots": whole_number("slots", slots, least=1),
             "capacity": whole_number("capacity", capacity, least=0),
             "stop": stop,

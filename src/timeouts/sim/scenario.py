@@ -29,11 +29,13 @@ class Request(NamedTuple):
         arrived: when it asks for the first time.
         work: seconds that a worker needs for it, at its usual pace; infinity if it hangs for ever.
         client: who asks.
+        stopped: whether the work is only known to need more than that; in a trace alone.
     """
 
     arrived: float
     work: float
     client: Client
+    stopped: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from timeouts.handler import handler_of
 from timeouts.options import checked_limits
+from timeouts.serve.admissions import NOBODY
+from timeouts.serve.disciplines import DEFAULT
 from timeouts.serve.file import Pooled, read
 from timeouts.serve.limits import policies
 from timeouts.serve.plan import PREDICT
@@ -29,6 +31,9 @@ class Served(NamedTuple):
     slots: int | None
     capacity: int | None
     stop: StopMode | None
+    discipline: str = DEFAULT
+    workers: str | None = None
+    admission: str = NOBODY
 
 
 def served(path: Path, route: str = PREDICT) -> Served:
@@ -57,6 +62,9 @@ def served(path: Path, route: str = PREDICT) -> Served:
         _said(pools, "slots"),
         _said(pools, "capacity"),
         None if workers is None else STOPS[workers],
+        _said(pools, "discipline") or DEFAULT,
+        workers,
+        _said(pools, "admission") or NOBODY,
     )
 
 

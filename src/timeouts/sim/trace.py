@@ -2,11 +2,18 @@
 
     {"arrival": 12.031, "service": 0.083}
     {"arrival": 12.040, "service": 0.310, "budget": 1.0, "priority": 2, "key": "tenant-7"}
+    {"arrival": 12.055, "service": 0.500, "stopped": true}
+    {"arrival": 12.071, "service": 0, "stopped": true}
 
 `arrival` is an instant on any clock, `service` the seconds that the work took, without the queue; null
-for work that never ended. The rest may be left out.
+for work that never ended. `stopped` says that the work was stopped at that age, and is only known to take
+longer; at 0 it never began. The rest may be left out. `timeouts.observe.TraceRecorder` writes such files.
 
-Law: only differences of instants count; the first request arrives at 0. Nothing is drawn by chance.
+Laws:
+- Only differences of instants count; the first request arrives at 0.
+- Nothing is drawn by chance, but how long a stopped run would have been: one of those that took longer, by
+  the product-limit estimator, and the same one for the same seed; where none is known, it never ends.
+- A file may end in the middle of its last line, as one does whose writer was killed.
 """
 
 from __future__ import annotations
@@ -18,12 +25,13 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from timeouts.sim.chance import stream
 from timeouts.sim.checked import finite, number
 from timeouts.sim.clients import ANYBODY, Client
 from timeouts.sim.recorded import LONGEST, Recorded
 from timeouts.sim.scenario import Request, Slowdown, check_window, checked_slowdown
 
-FIELDS = ("arrival", "service", "budget", "priority", "key")
+FIELDS = ("arrival", "service", "budget", "priority", "key", "stopped")
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,14 @@ class Trace:
             )
         check_window(self.duration, self.margin)
         object.__setattr__(self, "slowdown", checked_slowdown(self.slowdown))
-        works = tuple(request.work for request in self.recorded)
-        object.__setattr__(self, "service", Recorded(works))
+        works, ages = list[float](), list[float]()
+        for request in self.recorded:
+            (ages if request.stopped else works).append(request.work)
+        if not works:
+            raise ValueError(
+                "a trace must hold at least one run that was not stopped, or nothing is known of the work"
+            )
+        object.__setattr__(self, "service", Recorded(tuple(works), tuple(ages)))
 
     @classmethod
     def read(cls, path: str | Path, client: Client = ANYBODY) -> Trace:
@@ -77,6 +91,8 @@ class Trace:
                     try:
                         requests.append(_request(_object(line), client, kinds))
                     except (TypeError, ValueError) as wrong:
+                        if isinstance(wrong, json.JSONDecodeError) and not line.endswith("\n"):
+                            break  # its writer was killed here
                         raise ValueError(f"{path}, line {count}: {wrong}") from None
         try:
             return cls.of(requests)
@@ -101,13 +117,23 @@ class Trace:
 
     def at_load(self, load: float, slots: int) -> Trace:
         """Return the same requests, faster or slower one after another."""
-        pace = self.load(slots) / finite("load", load)
+        return self.faster(finite("load", load) / self.load(slots))
+
+    def faster(self, factor: float) -> Trace:
+        """Return the same requests, so many times as fast one after another."""
+        pace = 1 / finite("factor", factor)
         closer = (request._replace(arrived=request.arrived * pace) for request in self.recorded)
         return replace(self, recorded=tuple(closer))
 
-    def requests(self, seed: int) -> Iterator[Request]:  # noqa: ARG002 - nothing is drawn
-        """Yield the requests in order of arrival."""
-        return iter(self.recorded)
+    def requests(self, seed: int) -> Iterator[Request]:
+        """Yield the requests in order of arrival, those that were stopped with a length of their own."""
+        lengths = stream(seed, "stopped")
+        for request in self.recorded:
+            if request.stopped:
+                work = self.service.draw_longer(request.work, lengths)
+                yield request._replace(work=work, stopped=False)
+            else:
+                yield request
 
 
 def _object(line: str) -> Mapping[str, Any]:
@@ -125,7 +151,7 @@ def _request(data: Mapping[str, Any], usual: Client, kinds: dict[Any, Client]) -
     arrival = number("arrival", data["arrival"], above=-inf, most=LONGEST)
     service = data["service"]
     work = inf if service is None else finite("service", service, zero=True)
-    said = tuple(data.get(name) for name in FIELDS[2:])
+    said = tuple(data.get(name) for name in FIELDS[2:5])
     if said not in kinds:
         budget, priority, key = said
         kinds[said] = replace(
@@ -134,4 +160,14 @@ def _request(data: Mapping[str, Any], usual: Client, kinds: dict[Any, Client]) -
             budget=usual.budget if budget is None else budget,
             priority=usual.priority if priority is None else priority,
         )
-    return Request(arrival, work, kinds[said])
+    return Request(arrival, work, kinds[said], _stopped(data.get("stopped"), work))
+
+
+def _stopped(said: Any, work: float) -> bool:
+    if said is None:
+        return False
+    if not isinstance(said, bool):
+        raise TypeError(f"stopped must be true or false; got {said!r}")
+    if said and work == inf:
+        raise ValueError("service must say when the run was stopped; got null")
+    return said

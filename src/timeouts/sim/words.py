@@ -5,12 +5,9 @@ Law: what makes no sense is a ValueError that says what would, with the words it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from timeouts import discipline
 from timeouts.deadline import seconds
-from timeouts.discipline import Discipline
 from timeouts.sim.service import Constant, Exponential, Lognormal, Service
 from timeouts.sim.stuck import Stuck
 
@@ -18,12 +15,6 @@ SHAPES: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "constant": (Constant, ("TIME",)),
     "exp": (Exponential, ("MEAN",)),
     "lognormal": (Lognormal, ("MEAN", "CV")),
-}
-
-DISCIPLINES: dict[str, Callable[[], Discipline]] = {
-    cls.__module__.rpartition(".")[2].replace("_", "-"): cls
-    for cls in (getattr(discipline, name) for name in discipline.__all__)
-    if cls is not Discipline
 }
 
 

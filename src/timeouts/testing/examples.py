@@ -60,7 +60,8 @@ def written(job: Job) -> str:
     """Write down what rules may look at: what a job is and what has happened to it so far."""
     fields = {name: getattr(job, name) for name in _SHOWN}
     told = [f"{name}={value:g}" for name, value in fields.items() if value not in (0, math.inf)]
-    return f"Job({', '.join([repr(job.key), f'phase={job.phase.value}', *told])})"
+    tenant = [] if job.tenant is None else [f"tenant={job.tenant!r}"]
+    return f"Job({', '.join([repr(job.key), f'phase={job.phase.value}', *tenant, *told])})"
 
 
 _SHOWN = ("arrived", "started", "deadline", "priority", "items", "idle_since", "expires")

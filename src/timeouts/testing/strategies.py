@@ -37,6 +37,7 @@ _INSTANT = st.integers(0, 5)
 _PAUSE = st.sampled_from([math.inf, *range(6)])
 _BUDGET = st.sampled_from([math.inf, *range(1, _LONGEST + 1)])
 _SMALL = st.integers(0, 3)
+_TENANT = st.sampled_from([None, "a", "b"])
 _ANSWERS: dict[Event, type[TimeoutsError]] = {
     Event.REFUSE: QueueFull,
     Event.EXPIRE: DeadlineExceeded,
@@ -103,7 +104,12 @@ def _end(life: tuple[Event, ...]) -> Phase:
 
 def _job(draw: DrawFn, lives: SearchStrategy[tuple[Event, ...]]) -> Job:
     life, arrived = draw(lives), draw(_INSTANT)
-    job = Job(draw(_KEY), deadline=arrived + draw(_BUDGET), priority=draw(_SMALL))
+    job = Job(
+        draw(_KEY),
+        deadline=arrived + draw(_BUDGET),
+        priority=draw(_SMALL),
+        tenant=draw(_TENANT),
+    )
     for event in life:
         job.arrived = arrived
         if event is START:
