@@ -12,11 +12,14 @@ import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median, quantiles
 from time import process_time
 
 Subject = Callable[[], float]
 MICRO = 1e6
+BEGIN = "<!-- benchmark table{} -->"
+END = "<!-- end of the table{} -->"
 
 
 def is_quick(about: str | None) -> bool:
@@ -100,6 +103,26 @@ def bar(unit: str, value: float, most: float | None) -> str:
     if most is None:
         return ""
     return f"<= {most:g}{unit}: {'kept' if value <= most else 'MISSED'}"
+
+
+def put_between(page: Path, text: str, place: str = "") -> None:
+    """Put a table into a page, in place of the one that is there.
+
+    Args:
+        page: the page.
+        text: the table.
+        place: which of several tables of the page it is.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
+    named = place and f": {place}"
+    begin, end = BEGIN.format(named), END.format(named)
+    before, found, after = page.read_text().partition(begin)
+    if not found:
+        raise ValueError(f"{page} has no line {begin}")
+    rest = after.partition(end)[2] if end in after else after
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest}")
 
 
 def _middle_half(rounds: Sequence[float]) -> tuple[float, float]:

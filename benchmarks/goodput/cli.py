@@ -1,7 +1,8 @@
 """Policies under overload, in simulation: goodput against the computable limit, waste, and who is told when.
 
-Peers' rules stand beside ours, around the same core, before the very same requests. It takes some five
-minutes on one core. Differences of a point or two are chance, for lognormal work of four.
+Peers' rules stand beside ours, around the same core, before the very same requests. After them comes what a handler that
+becomes thirty times slower for a while costs good runs, and what is answered before anything is known. It takes some six minutes on one core. Differences of a point or
+two are chance, for lognormal work of four.
 """
 
 from __future__ import annotations
@@ -12,28 +13,53 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from goodput.cases import CASES, LOADS, MIXED_CASES, SLOTS, Case
+from goodput.cold import COLD_SEEDS, cold
 from goodput.rows import MIXED_ROWS, PLAIN, ROWS, Row
-from goodput.tables import Reports, Table, bars, goodput, mixed
+from goodput.slowdown import SEEDS, SLOW_CASES, Phases, worst
+from goodput.tables import Reports, Table, bars, goodput, mixed, slowdown
+from measure import put_between
 from timeouts.sim import simulate
 
 INTO = Path(__file__).resolve().parents[2] / "build" / "goodput"
+PAGE = Path(__file__).resolve().parents[1] / "README.md"
 MIXED_LOADS = (0.95, 1.1, 2.0, 5.0)
 
 
 def main() -> None:
     """Simulate, print and write."""
     options = _options()
-    began, tables = time.perf_counter(), list[str]()
-    for table in _tables(options):
-        print(table.text(), end="\n\n", flush=True)
-        tables.append(table.markdown())
+    began, pages = time.perf_counter(), list[str]()
+    for place, tables in _parts(options):
+        told = list[str]()
+        for table in tables:
+            print(table.text(), end="\n\n", flush=True)
+            told.append(table.markdown())
+        pages.append("\n\n".join(told))
+        if options.write:
+            put_between(PAGE, pages[-1], place)
     INTO.mkdir(parents=True, exist_ok=True)
     page = INTO / ("quick.md" if options.quick else "goodput.md")
-    page.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
+    page.write_text("\n\n".join(pages) + "\n", encoding="utf-8")
     print(f"{time.perf_counter() - began:.0f} s; as Markdown in {page}")
 
 
-def _tables(options: argparse.Namespace) -> Iterator[Table]:
+def _parts(options: argparse.Namespace) -> Iterator[tuple[str, Iterator[Table]]]:
+    """Yield the parts that are asked for, by their places on the page."""
+    one = options.slowdown or options.cold
+    if not one:
+        yield "goodput", _policies(options)
+    if options.slowdown or not (one or options.only):
+        yield "slowdown", _slowdown(options)
+    if options.cold or not (one or options.only):
+        yield "cold", iter([cold(1 if options.quick else COLD_SEEDS)])
+
+
+def _slowdown(options: argparse.Namespace) -> Iterator[Table]:
+    phases = Phases(3.0, 1.0, 3.0) if options.quick else Phases()
+    yield slowdown(worst(SLOW_CASES, phases, 1 if options.quick else SEEDS), phases)
+
+
+def _policies(options: argparse.Namespace) -> Iterator[Table]:
     cases = dict[str, Reports]()
     for case in CASES:
         cases[case.title] = reports = _reports(case, ROWS, LOADS, options)
@@ -89,7 +115,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="chooses the requests")
     parser.add_argument("--only", default="", metavar="TEXT", help="rows with this in their names")
+    parser.add_argument(
+        "--slowdown", action="store_true", help="only what it costs that a handler becomes slow"
+    )
+    parser.add_argument("--cold", action="store_true", help="only the first executions")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/README.md as well")
     options = parser.parse_args()
+    if options.write and (options.only or options.quick):
+        parser.error("--write takes whole figures: leave out --only and --quick")
     if options.quick:
         options.seconds = min(options.seconds, 3.0)
     if not any(options.only in row.name for row in (*ROWS, *MIXED_ROWS)):

@@ -20,7 +20,7 @@ from timeouts import (
     PredictedWait,
     Stack,
 )
-from timeouts.sim.words import DISCIPLINES
+from timeouts.serve.disciplines import DISCIPLINES
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,12 @@ def _stopped(case: Case) -> Stack:
 
 
 def _in_each_order(name: str, limits: Callable[[Case], Policy | Stack]) -> tuple[Row, ...]:
-    """Return a row for each discipline, except the one for which all requests are alike here."""
-    orders = {order: made for order, made in DISCIPLINES.items() if order != "priority"}
-    return tuple(Row(f"reserve {name}, {order}", limits, made) for order, made in orders.items())
+    """Return a row for each discipline, except those for which all requests are alike here."""
+    return tuple(
+        Row(f"reserve {name}, {order}", limits, made)
+        for order, made in DISCIPLINES.items()
+        if order not in {"priority", "fair-share"}
+    )
 
 
 PLAIN = "a timer at D"
@@ -88,8 +91,10 @@ ROWS = (
         notices=False,
         ours=False,
     ),
-    Row(PLAIN, lambda case: GatewayTimeout(case.budget), ours=False),
-    Row("a timer at D, LIFO", lambda case: GatewayTimeout(case.budget), LIFO, ours=False),
+    Row(PLAIN, lambda case: GatewayTimeout(case.budget, reserve=0), ours=False),
+    Row(
+        "a timer at D, LIFO", lambda case: GatewayTimeout(case.budget, reserve=0), LIFO, ours=False
+    ),
     Row(
         "CoDel, D/20 and D",
         lambda case: CoDel(case.budget, case.budget / 20, case.budget),
@@ -105,11 +110,13 @@ ROWS = (
 )
 
 MIXED_ROWS = (
-    Row(PLAIN, lambda case: GatewayTimeout(case.budget), ours=False),
-    Row("a timer at D, LIFO", lambda case: GatewayTimeout(case.budget), LIFO, ours=False),
+    Row(PLAIN, lambda case: GatewayTimeout(case.budget, reserve=0), ours=False),
+    Row(
+        "a timer at D, LIFO", lambda case: GatewayTimeout(case.budget, reserve=0), LIFO, ours=False
+    ),
     Row(
         "earliest deadline first alone",
-        lambda case: GatewayTimeout(case.budget),
+        lambda case: GatewayTimeout(case.budget, reserve=0),
         DISCIPLINES["earliest-deadline-first"],
         ours=False,
     ),

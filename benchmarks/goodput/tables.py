@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from goodput.cases import LOADS, TOLD
+from goodput.cases import LOADS, TOLD, Case
+from goodput.slowdown import MOST_BACK, MOST_STRETCH, SLOWER, TOO_MANY, Phases, Told
 from timeouts.sim import Report
 
 Reports = dict[str, dict[float, Report]]  # by row and load
@@ -110,6 +111,42 @@ def bars(cases: Mapping[str, Reports], ours: Sequence[str], plain: str) -> Table
         table.rows.append(
             (name, f"{kept} of {len(shares)}", f"{shares[where]:.0%}", where, f"{beside:.0%}")
         )
+    return table
+
+
+def slowdown(told: Iterable[tuple[Case, float, Told]], phases: Phases) -> Table:
+    """Return a row for each case and load, and how many keep the bar."""
+    table = Table(
+        f"{SLOWER:g}x slower for {phases.slow:g} s: no stretch of kills longer than {MOST_STRETCH:g} s, "
+        f"limits back within {MOST_BACK:g} s",
+        (
+            "",
+            "load",
+            "good runs, slow / after",
+            "killed",
+            f"longest stretch > {TOO_MANY:.0%}, slow / after",
+            "usual limits",
+            "back after",
+        ),
+    )
+    short, soon, count = 0, 0, 0
+    for case, load, one in told:
+        table.rows.append(
+            (
+                case.title,
+                f"{load:g}x",
+                f"{one.good[0]:,} / {one.good[1]:,}",
+                f"{one.killed[0]} / {one.killed[1]}",
+                f"{one.stretch[0]:.1f} s / {one.stretch[1]:.1f} s",
+                f"{one.usual[0]:.2g} to {one.usual[1]:.2g} s",
+                f"{one.back:.0f} s",
+            )
+        )
+        count += 1
+        short += max(one.stretch) <= MOST_STRETCH
+        soon += one.back <= MOST_BACK
+    kept = f"{short} of {count}", "", f"{soon} of {count}"
+    table.rows.append(("kept", "", "", "", *kept))
     return table
 
 

@@ -14,7 +14,7 @@ from timeouts.estimate.advice import ENOUGH
 from timeouts.estimate.drift import LAST, TOO_MANY, Drift
 from timeouts.estimate.durations import GROWTH
 from timeouts.estimate.learner import AGE, WINDOW
-from timeouts.estimate.limit import LONGER
+from timeouts.estimate.limit import FEW, LONGER
 
 SURPRISE = {1: (20.0, False), 0: (1.0, False), -1: (0.02, False)}
 
@@ -121,9 +121,11 @@ def test_that_nobody_sees_an_end_is_noticed_too() -> None:
 
 def test_one_that_is_fast_again_keeps_its_limit_until_it_is_known() -> None:
     learner = learned(3.0, hangs=0.02)
+    for _ in range(FEW):
+        learner.add(learner.advice.execution, 1.0, stopped=True)
     limit = learner.advice.execution
-    assert 3.0 <= limit < math.inf
-    for _ in range(TOO_MANY):
+    assert learner.advice.raised
+    for _ in range(LAST):
         learner.add(0.1, 1.0)
     assert learner.advice.execution == limit
     assert learner.advice.reserve(30.0) == pytest.approx(0.2)

@@ -38,6 +38,16 @@ def test_runs_that_others_have_stopped_do_not_raise_it(ages: list[float]) -> Non
     assert not any(limit.ran(age, stopped=True) for age in ages)
 
 
+def test_runs_that_began_under_a_shorter_limit_do_not_delay_the_next_raise() -> None:
+    limit = limit_of(1.0)
+    for _ in range(FEW):
+        limit.ran(1.0, stopped=True)
+    for _ in range(FEW - 1):  # they ran beside those
+        assert not limit.ran(1.0, stopped=True)
+    raised = [limit.ran(LONGER, stopped=True) for _ in range(FEW)]
+    assert raised == [False] * (FEW - 1) + [True]
+
+
 def test_where_there_is_none_there_is_nothing_to_raise() -> None:
     limit = ExecutionLimit()
     assert not any(limit.ran(9.0, stopped=True) for _ in range(5 * FEW))
@@ -144,6 +154,17 @@ def test_the_limit_leaves_the_slow_time_enough() -> None:
     for _ in range(2 * WINDOW):
         learner.add(0.01 if draw.random() < 0.9 else 2.0, 0.0)
     assert learner.advice.execution >= 2.0 / GROWTH
+
+
+def test_of_those_that_would_end_hardly_any_is_stopped_though_stops_cost_nothing() -> None:
+    """Work with a long tail: to stop nearly all of it early would bring more answers, to the short ones."""
+    learner, draw, killed = Learner(), random.Random(1), 0
+    learner.add(30.0, 0.0, stopped=True)
+    for _ in range(10 * WINDOW):
+        run, limit = draw.lognormvariate(-3.4, 1.5), learner.advice.execution
+        killed += run > limit
+        learner.add(min(run, limit), 0.0, stopped=run > limit)
+    assert 0 < killed < 0.02 * 10 * WINDOW
 
 
 def test_it_is_raised_from_where_a_bound_has_held_it() -> None:

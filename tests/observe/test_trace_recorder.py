@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -23,6 +24,7 @@ from tests.observe.traffic import play
 from tests.observe.traffic import requests as asked
 from timeouts import ExecutionTimeout, GatewayTimeout, Observer, QueueTimeout, Server, Stack
 from timeouts.core import Core, Late, Reply
+from timeouts.errors import ExecutionTimeoutError, WorkerLost
 from timeouts.job import Job
 from timeouts.observe import EventStream, TraceRecorder, trace_file
 from timeouts.observe.events import Answered, Arrived
@@ -219,11 +221,31 @@ def test_an_end_that_overtakes_its_answer_is_told_once(tmp_path: Path) -> None:
     assert [(row["service"], row.get("stopped")) for row in lines(path)] == [(3, None)]
 
 
+@pytest.mark.parametrize(
+    ("error", "stopped"),
+    [
+        (None, None),
+        (LookupError("its own"), None),
+        (WorkerLost("killed by the kernel"), True),
+        (ExecutionTimeoutError("a soft limit, or a checkpoint"), True),
+        (asyncio.CancelledError(), True),
+    ],
+)
+def test_a_run_that_something_else_has_ended_is_told_from_one_that_failed(
+    error: BaseException | None, stopped: bool | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceRecorder(path) as recorder:
+        recorder.answered(job(0, 1), Outcome(error=error), 3)
+    (row,) = lines(path)
+    assert (row["service"], row.get("stopped")) == (2, stopped)
+
+
 def test_the_limit_ends_the_recording(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "trace.jsonl"
     with caplog.at_level(logging.WARNING), TraceRecorder(path, limit=300) as recorder:
         for number in range(1000):
-            recorder.answered(job(number, number), Outcome(), number)
+            recorder.answered(job(number, number), Outcome(), number / 10_000)
         assert not recorder._file._rows, "nothing is kept that nobody writes"
     assert len(lines(path)) == 300
     assert len(caplog.messages) == 1

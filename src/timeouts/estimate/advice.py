@@ -23,8 +23,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
+from operator import sub
 
 from timeouts.estimate.durations import GROWTH, Curve
 
@@ -93,28 +95,27 @@ def advise(curve: Curve, recovery: float) -> Advice:
         return COLD
     known, curve = curve, with_tail(curve)
     edges, finished = curve.edges, curve.finished
-    reserves, waits = [], []
-    rates, best, cheap, slow = _rates(curve, recovery), 0.0, 0, 0
-    wait, reserve = 0.0, 0.0
-    for place, rate in enumerate(rates):
-        edge = edges[place]
-        # What a budget just below this edge leaves; nothing is known below the first.
-        below = min(reserve, MOST * edge) if place else COLD_SHARE * edge
-        wait = max(wait, edge - below)
-        best = max(best, rate)
+    rates = _rates(curve, recovery)
+    reserves, cheap, slow = list[float](), 0, 0
+    for best, share in zip(accumulate(rates, max), finished, strict=True):
         while rates[cheap] < ALL_BUT * best:
             cheap += 1
-        while finished[slow] < SLOWEST * finished[place]:
+        while finished[slow] < SLOWEST * share:
             slow += 1
-        reserve = edges[max(cheap, slow)]
-        reserves.append(reserve)
-        waits.append(wait)
+        reserves.append(edges[max(cheap, slow)])
+    waits = tuple(accumulate(map(sub, edges, _just_below(edges, reserves)), max))
     execution = math.inf
     if recovery < math.inf and known.finished[-1] < 1:
         healthy = HEALTHY * finished[-1]
         enough = next(place for place, share in enumerate(finished) if share >= healthy)
         execution = max(_execution(curve, rates, recovery), edges[enough])
-    return Advice(edges, tuple(reserves), tuple(waits), curve.size, execution)
+    return Advice(edges, tuple(reserves), waits, curve.size, execution)
+
+
+def _just_below(edges: Sequence[float], reserves: Sequence[float]) -> Iterator[float]:
+    """Return the reserve of a budget just below each edge; nothing is known below the first."""
+    most = (MOST * edge for edge in edges[1:])
+    return chain([COLD_SHARE * edges[0]], map(min, reserves, most))
 
 
 def _execution(curve: Curve, rates: Sequence[float], recovery: float) -> float:

@@ -13,6 +13,8 @@ Source: Kaplan and Meier, "Nonparametric estimation from incomplete observations
 from __future__ import annotations
 
 import math
+from itertools import compress
+from operator import add
 from typing import NamedTuple
 
 SHORTEST = 1e-4
@@ -47,17 +49,17 @@ class Curve(NamedTuple):
 class Durations:
     """Executions by their length, in logarithmic buckets."""
 
-    __slots__ = ("_all", "_now")
+    __slots__ = ("_before", "_now")
 
     def __init__(self) -> None:
         self._now = _Window()
-        self._all = _Window()  # the present window and the one before
+        self._before = _Window()
 
     def add(self, seconds: float, *, stopped: bool = False) -> None:
         """Count an execution that ended, or one that was stopped at that age."""
-        number = bucket(seconds)
-        self._now.add(number, stopped=stopped)
-        self._all.add(number, stopped=stopped)
+        window = self._now
+        window.count += 1
+        (window.stopped if stopped else window.ended)[bucket(seconds)] += 1
 
     @property
     def count(self) -> int:
@@ -67,20 +69,20 @@ class Durations:
     @property
     def size(self) -> int:
         """How many that and the one before have."""
-        return self._all.count
+        return self._before.count + self._now.count
 
     def rotate(self) -> None:
         """Begin a window; forget the one before the present one."""
-        self._all, self._now = self._now, _Window()
+        self._before, self._now = self._now, _Window()
 
     def merge(self, other: Durations) -> None:
         """Take in what another one has counted."""
-        self._now.take_in(other._now)
-        self._all.take_in(other._all)
+        self._now += other._now
+        self._before += other._before
 
     def curve(self) -> Curve:
         """Return the distribution, by the product-limit estimator."""
-        return self._all.curve()
+        return (self._before + self._now).curve()
 
 
 class _Window:
@@ -91,29 +93,28 @@ class _Window:
         self.ended = [0] * _BUCKETS
         self.stopped = [0] * _BUCKETS
 
-    def add(self, number: int, *, stopped: bool) -> None:
-        self.count += 1
-        (self.stopped if stopped else self.ended)[number] += 1
-
-    def take_in(self, other: _Window) -> None:
-        self.count += other.count
-        self.ended = [sum(pair) for pair in zip(self.ended, other.ended, strict=True)]
-        self.stopped = [sum(pair) for pair in zip(self.stopped, other.stopped, strict=True)]
+    def __add__(self, other: _Window) -> _Window:
+        both = _Window()
+        both.count = self.count + other.count
+        both.ended = list(map(add, self.ended, other.ended))
+        both.stopped = list(map(add, self.stopped, other.stopped))
+        return both
 
     def curve(self) -> Curve:
         edges: list[float] = []
         finished: list[float] = []
         worked: list[float] = []
         at_risk, left, work, age = self.count, 1.0, 0.0, 0.0
-        for edge, ended, stopped in zip(_EDGES, self.ended, self.stopped, strict=True):
-            if ended or stopped:
-                after = left * (1 - ended / at_risk)  # on a tie those that ended come first
-                at_risk -= ended + stopped
-                work += left * (edge - age) - (left - after) / 2 * edge * _WIDTH
-                left, age = after, edge
-                edges.append(edge)
-                finished.append(1 - left)
-                worked.append(work)
+        counts = map(add, self.ended, self.stopped)
+        for number in compress(range(_BUCKETS), counts):
+            ended, stopped, edge = self.ended[number], self.stopped[number], _EDGES[number]
+            after = left * (1 - ended / at_risk)  # on a tie those that ended come first
+            at_risk -= ended + stopped
+            work += left * (edge - age) - (left - after) / 2 * edge * _WIDTH
+            left, age = after, edge
+            edges.append(edge)
+            finished.append(1 - left)
+            worked.append(work)
         return Curve(tuple(edges), tuple(finished), tuple(worked), self.count, sum(self.ended))
 
 

@@ -70,7 +70,7 @@ class Learner:
         if drift := self._drift.ran(seconds, stopped=stopped):
             self._begin_anew(now, seconds, slower=drift > 0)
             return True
-        if self._until_renewal <= 0 or self._window_is_over(now):
+        if not self._until_renewal or (now - self._since >= AGE and self._window_is_over(now)):
             self._renew(now)
             return True
         if raised:
