@@ -11,10 +11,9 @@ from statistics import median
 
 from hosts.host import Host
 from hosts.scenarios import PATIENCE, Figures
+from measure import put_between
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-BEGIN = "<!-- benchmark table{} -->"
-END = "<!-- end of the table{} -->"
 
 
 def table(host: Host, figures: dict[str, Figures]) -> str:
@@ -69,13 +68,8 @@ def write(host: Host, text: str) -> Path:
     Raises:
         ValueError: the page has no place for it.
     """
-    page, place = DOCS / host.page, host.place and f": {host.place}"
-    begin, end = BEGIN.format(place), END.format(place)
-    before, found, after = page.read_text().partition(begin)
-    if not found:
-        raise ValueError(f"{page} has no line {begin}")
-    rest = after.partition(end)[2] if end in after else after
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest}")
+    page = DOCS / host.page
+    put_between(page, text, host.place)
     return page
 
 
