@@ -19,6 +19,8 @@ Laws, each a property test of that name:
    starts.
 8. A job lives under the rules it arrived under: changing them for those who come later, or learning
    more, moves no deadline of those who are here.
+9. A stranger's code never stops the core. What fails on a job costs that one; a discipline that fails
+   to give somebody up is replaced, and all who wait in it are told.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from timeouts.job import (
     CLOSE,
     EXPIRE,
     FINISH,
+    NEW,
     REFUSE,
     RUNNING,
     START,
@@ -137,6 +140,7 @@ class Core:
         self.slots = slots
         self.capacity = capacity
         self.max_abandoned = max_abandoned
+        self.waiting = 0  # counted here, since a discipline may be a stranger's
         self.running = 0
         self.abandoned = 0
         self.arrived = 0
@@ -144,20 +148,16 @@ class Core:
         self.open = True
         self.withheld: TimeoutsError | None = None
         self.learner = Learner(stops=stops)
+        self._most_slots = slots  # that there have been; workers that were killed come back
         self._closes = math.inf
         self._pace = Pace()
         self._steady_pace = Pace(STEADY)
         self._door = None if admission is None else admission.door()
         self._discipline = discipline
-        self._waiting = discipline()
+        self._queue = discipline()
         self._jobs: dict[Hashable, Job] = {}
         self._timers: Heap[Job] = Heap()
         self._now = -math.inf
-
-    @property
-    def waiting(self) -> int:
-        """How many jobs wait in the queue."""
-        return len(self._waiting)
 
     @property
     def free(self) -> float:
@@ -172,7 +172,7 @@ class Core:
     @property
     def idle(self) -> bool:
         """Whether nobody waits or runs; abandoned work may still be there."""
-        return not (self.running or self._waiting)
+        return not (self.running or self.waiting)
 
     def next_timer(self) -> float:
         """Return the earliest deadline of any job; `tick` is worth calling then."""
@@ -213,13 +213,8 @@ class Core:
         if room and job.expires > self._now:
             self._judged(0.0)  # it need not wait, and that counts
             self._start(job, out)
-        elif hopeless := self._hopeless(job):
-            self._turn_down(job, hopeless, out)
         else:
-            if len(self._waiting) >= self.capacity and job.expires > self._now:
-                self._displace(job, out)
-            self._waiting.push(job)
-            self._arm(job, out)
+            self._wait(job, out)
         return out
 
     def finish(
@@ -259,7 +254,7 @@ class Core:
         self._pace.add(held)
         self._steady_pace.add(held)
         self._forget(job)
-        if self._waiting:
+        if self.waiting:
             self._grant(out)
         return out
 
@@ -298,6 +293,7 @@ class Core:
         """A worker has come, and a slot with it."""
         out = self._pass_time(now)
         self.slots += 1
+        self._most_slots = max(self._most_slots, self.slots)
         self.withheld = None
         self._grant(out)
         return out
@@ -322,7 +318,6 @@ class Core:
         """
         out = self._pass_time(now)
         self.withheld = error
-        self._waiting = self._discipline()
         self._turn_away(lambda: copy.copy(error), out)
         return out
 
@@ -367,10 +362,10 @@ class Core:
         return self.running + abandoned < self.slots and abandoned < self.max_abandoned
 
     def _refuse(self, job: Job, now: float, out: Commands) -> bool:
+        job.arrived = now
         refusal = self._refusal(job)
         if refusal is None:
             return False
-        job.arrived = now
         self.arrived += 1
         job.move(REFUSE)
         self._invite_back(job, refusal)
@@ -388,33 +383,76 @@ class Core:
                 f"max_abandoned={self.max_abandoned} starts no more beside them",
                 limit=self.max_abandoned,
             )
-        if len(self._waiting) >= self.capacity and self._loser(newcomer) is None:
-            return self._full(f"{len(self._waiting)} jobs wait already")
+        if self.waiting >= self.capacity:
+            return self._full_for(newcomer)
         return None
+
+    def _full_for(self, newcomer: Job) -> TimeoutsError | None:
+        """Return what a newcomer is told by a full queue, unless somebody would give up his place."""
+        if hasattr(self._queue, "loser"):
+            newcomer.phase, newcomer.advice = WAITING, self.learner.advice  # as if it waited
+            newcomer.expires, _ = (newcomer.stack or self.stack).limit(newcomer)
+            try:
+                if self._loser(newcomer) is not None:
+                    return None
+            except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+                return _failed(self._queue, failure)
+            finally:
+                newcomer.phase = NEW
+        return self._full(f"{self.waiting} jobs wait already")
 
     def _full(self, fact: str) -> QueueFull:
         return QueueFull(f"{fact}; capacity={self.capacity} allows no more", limit=self.capacity)
 
     def _loser(self, newcomer: Job) -> Job | None:
         """Return who should give up his place in a full queue, if its order knows somebody."""
-        loser = getattr(self._waiting, "loser", None)
-        return None if loser is None else loser(newcomer)
+        loser: Job | None = self._queue.loser(newcomer)  # type: ignore[attr-defined]
+        if loser is not None and (loser is newcomer or not self._waits(loser)):
+            raise LookupError(f"loser gave {loser!r}, who does not wait")
+        return loser
 
-    def _displace(self, newcomer: Job, out: Commands) -> None:
-        loser = self._loser(newcomer)
-        if loser is not None:
-            self._waiting.remove(loser)
+    def _waits(self, job: Job) -> bool:
+        return job.phase is WAITING and self._jobs.get(job.key) is job
+
+    def _wait(self, job: Job, out: Commands) -> None:
+        """Have a job wait, unless it would do so in vain."""
+        if job.expires <= self._now:
+            self._end(job, EXPIRE, out)
+            return
+        try:
+            refusal = self._hopeless(job) or self._queue_up(job, out)
+        except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+            refusal = _failed(self._queue, failure)
+        if refusal is None:
+            self.waiting += 1
+            self._arm(job, out)
+        else:
+            self._turn_down(job, refusal, out)
+
+    def _queue_up(self, job: Job, out: Commands) -> TimeoutsError | None:
+        if self.waiting >= self.capacity:
+            loser = self._loser(job)
+            if loser is None:  # though it has named one at the door
+                return self._full(f"{self.waiting} jobs wait already")
+            self._queue.remove(loser)
+            self.waiting -= 1
             error = self._full("gave up its place for one with a better claim to it")
             self._turn_down(loser, error, out)
+        self._queue.push(job)
+        return None
 
     def _hopeless(self, job: Job) -> TimeoutsError | None:
         """Return what a job that has to wait is told if it would not be reached in time."""
-        door, left = self._door, job.expires - self._now
-        if door is None or not door.foresees or left <= 0:
+        door = self._door
+        if door is None or not door.foresees:
             return None
-        ahead = self._waiting.ahead(job)  # type: ignore[attr-defined]  # the options have been checked for that
-        wait = self._steady_pace.time_for(ahead, self.slots - self.abandoned) or 0.0
-        refusal = door.arrives(wait, left)
+        ahead = int(self._queue.ahead(job))  # type: ignore[attr-defined]  # the options have been checked for that
+        # By all slots: how long abandoned work keeps others out is in the mean already.
+        wait = self._steady_pace.time_for(ahead, self._most_slots) or 0.0
+        try:
+            refusal = door.arrives(wait, job.expires - self._now)
+        except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+            return _failed(door, failure)
         if refusal is not None and refusal.retry_after is not None:
             patience = job.stack.patience  # type: ignore[union-attr]  # as in `_limit`
             refusal.retry_after = min(refusal.retry_after, patience)
@@ -423,38 +461,54 @@ class Core:
     def _judged(self, waited: float) -> TimeoutsError | None:
         """Return what a job whose turn it is is told instead, if it has waited too long."""
         door = self._door
-        return None if door is None else door.starts(waited, self._steady_pace.held, self._now)
+        if door is None:
+            return None
+        try:
+            return door.starts(waited, self._steady_pace.held, self._now)
+        except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+            return _failed(door, failure)
 
     def _grant(self, out: Commands) -> None:
-        while self._waiting and self._has_room():
+        while self.waiting and self._has_room():
             try:
-                job: Job = self._waiting.pop()
+                job = self._next()
             except Exception as failure:  # noqa: BLE001 - it is a stranger's code
-                self._abandon_queue(failure, out)
+                self._give_up_queue(failure, out)
                 return
+            self.waiting -= 1
             if refusal := self._judged(self._now - job.arrived):
                 self._turn_down(job, refusal, out)
             else:
                 self._start(job, out)
 
-    def _abandon_queue(self, failure: Exception, out: Commands) -> None:
+    def _next(self) -> Job:
+        job: Job = self._queue.pop()
+        if not self._waits(job):
+            raise LookupError(f"pop gave {job!r}, who does not wait")
+        return job
+
+    def _remove(self, job: Job, out: Commands) -> None:
+        """Take a job that has been answered out of the queue."""
+        self.waiting -= 1
+        try:
+            self._queue.remove(job)
+        except Exception as failure:  # noqa: BLE001 - it is a stranger's code
+            self._give_up_queue(failure, out)
+
+    def _give_up_queue(self, failure: Exception, out: Commands) -> None:
         """Answer all who wait: their discipline has failed, and nobody can say who is next."""
-        broken, self._waiting = self._waiting, FIFO()
-
-        def error() -> TimeoutsError:
-            told = PolicyFailed(f"{broken!r}.pop failed: {type(failure).__name__}: {failure}")
-            told.__cause__ = failure
-            return told
-
-        self._turn_away(error, out)
+        broken, self._discipline = self._queue, FIFO
+        self._turn_away(lambda: _failed(broken, failure), out)
 
     def _turn_away(self, error: Callable[[], TimeoutsError], out: Commands) -> None:
-        """Answer all who wait; their queue has been replaced."""
+        """Answer all who wait, and begin another queue."""
+        self._queue = self._discipline()
+        self.waiting = 0
         for job in [job for job in self._jobs.values() if job.phase is WAITING]:
             self._turn_down(job, error(), out)
 
     def _turn_down(self, job: Job, error: TimeoutsError, out: Commands) -> None:
-        """Answer a job that will not be started, and is in no queue any more."""
+        """Answer a job that will not be started, and is in no queue."""
         error.elapsed = self._now - job.arrived
         job.move(REFUSE)
         self._invite_back(job, error)
@@ -465,15 +519,14 @@ class Core:
         job.move(START)
         job.started = self._now
         job.advice = self.learner.advice
-        instant, blamed = self._limit(job)
-        if instant > self._now:
+        job.expires, job.blamed = self._limit(job)
+        if job.expires > self._now:
             self.running += 1
             out.append(Start((job,)))
-        else:  # a rule leaves it no time at all to run, so it has never left the queue
+            self._arm(job, out)
+        else:  # a rule leaves it no time at all to run, so its wait has never ended
             job.phase, job.started = WAITING, math.inf
-            self._waiting.push(job)
-        job.expires, job.blamed = instant, blamed
-        self._arm(job, out)
+            self._end(job, EXPIRE, out)
 
     def _limit(self, job: Job) -> tuple[float, Policy]:
         return job.stack.limit(job)  # type: ignore[union-attr]  # it has had one since its arrival
@@ -492,7 +545,14 @@ class Core:
             self._timers.remove(job)
 
     def _leave(self, job: Job, event: Event, out: Commands) -> None:
-        """End a job that will give no value: answer it, and cancel its work if it has begun."""
+        """End a job that will give no value, and give up its place if it waits."""
+        waits = job.phase is WAITING
+        self._end(job, event, out)
+        if waits:
+            self._remove(job, out)
+
+    def _end(self, job: Job, event: Event, out: Commands) -> None:
+        """Answer a job that will give no value, and cancel its work if it has begun."""
         error = self._error(job, event)
         self._invite_back(job, error)
         running = job.phase is RUNNING
@@ -508,7 +568,6 @@ class Core:
             out.append(Cancel((job,)))
             self._learn(job, at, out, stopped=True)
         else:
-            self._waiting.remove(job)
             self._forget(job)
 
     def _learn(self, job: Job, at: float, out: Commands, *, stopped: bool) -> None:
@@ -518,7 +577,7 @@ class Core:
     def _error(self, job: Job, event: Event) -> TimeoutsError:
         if event is EXPIRE and job.blamed is not None:
             try:
-                return job.blamed.expired(job, self._now)
+                return _checked(job.blamed.expired(job, self._now))
             except Exception as failure:  # noqa: BLE001 - it is a stranger's code
                 return Broken(job.blamed, failure).expired(job, self._now)
         started = job.phase is RUNNING
@@ -535,13 +594,14 @@ class Core:
     def _invite_back(self, job: Job, error: TimeoutsError) -> None:
         """Say when a retry is worth it: when the server is gone, or its queue has been worked off."""
         if isinstance(error, ServerClosed | ShuttingDown):
-            error.retry_after = None if self._closes == math.inf else self._closes - self._now
+            left = max(0.0, self._closes - self._now)
+            error.retry_after = None if left == math.inf else left
         elif isinstance(error, Rejected) and error.retry_after is None:
             error.retry_after = self._time_to_start(job.stack or self.stack)
 
     def _time_to_start(self, stack: Stack) -> float | None:
         """Return how long a job that came now would wait: to be started, or at the most to expire."""
-        served = self._pace.time_for(len(self._waiting) + 1, self.slots - self.abandoned)
+        served = self._pace.time_for(self.waiting + 1, self.slots - self.abandoned)
         if served is None:  # nobody has ended yet: the first who expires makes room
             served = self.next_timer() - self._now
         wait = max(0.0, min(served, stack.patience))
@@ -558,3 +618,16 @@ class Core:
     def _forget(self, job: Job) -> None:
         self._timers.remove(job)
         del self._jobs[job.key]
+
+
+def _failed(stranger: object, failure: Exception) -> TimeoutsError:
+    name = type(stranger).__name__
+    failed = PolicyFailed(f"{name} failed: {type(failure).__name__}: {failure}")
+    failed.__cause__ = failure
+    return failed
+
+
+def _checked(error: object) -> TimeoutsError:
+    if not isinstance(error, TimeoutsError):
+        raise TypeError(f"expired gave no TimeoutsError, but {error!r}")
+    return error

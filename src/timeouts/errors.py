@@ -17,7 +17,7 @@ TimeoutsError                                    HTTP  gRPC                 star
 ├─ WorkerLost                                    502   INTERNAL             yes
 │  └─ ServerClosed                               503   UNAVAILABLE          yes
 ├─ PayloadError           [TypeError]            500   INTERNAL             ask the error
-├─ PolicyFailed         (a policy's own bug)     500   INTERNAL             ask the error
+├─ PolicyFailed         (a stranger's own bug)   500   INTERNAL             ask the error
 └─ Withdrawn            (the caller left)        499   CANCELLED            ask the error
 
 The codes are data, in `statuses.py`. Law: `started` is what really happened to the work, so
@@ -183,7 +183,7 @@ class PayloadError(TimeoutsError, TypeError):
 
 
 class PolicyFailed(TimeoutsError):
-    """A policy raised, or gave no instant, when it was asked about this job; see `__cause__`."""
+    """A policy, a discipline or an admission rule raised, or gave nonsense, when it was asked about this job; see `__cause__`."""
 
 
 class Withdrawn(TimeoutsError):

@@ -41,9 +41,7 @@ def _progress(advice: Advice, executions: int | None) -> str:
     if advice.count:
         return f"learned from {advice.count:,} executions"
     if executions is not None and executions >= ENOUGH:
-        return (
-            f"until some end by themselves ({executions:,} executions so far, nearly all stopped)"
-        )
+        return f"until some end by themselves ({executions:,} executions so far, nearly all stopped or failed)"
     so_far = "" if executions is None else f" ({executions} so far)"
     return f"until there have been {ENOUGH} executions{so_far}"
 

@@ -13,7 +13,7 @@ from tests.core.scripts import Game, Player, facts, games
 from timeouts import FIFO, LIFO, Server
 from timeouts.admission import Door, PredictedWait
 from timeouts.core import Commands, Core, Reply
-from timeouts.errors import GatewayTimeoutError, WaitTooLong
+from timeouts.errors import GatewayTimeoutError, WaitTooLong, WorkerLost
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.policy import GatewayTimeout, QueueTimeout
@@ -60,6 +60,12 @@ def test_of_a_long_row_that_is_hopeless_nearly_the_whole_share_is_refused() -> N
     assert sum(told) == pytest.approx(950, abs=2)
 
 
+def test_what_a_rule_is_not_asked_to_judge_it_lets_pass() -> None:
+    door = Door(PredictedWait())
+    assert door.arrives(wait=9, left=1) is None
+    assert door.starts(waited=9, held=1, now=0) is None
+
+
 @given(games(FIFO))
 def test_in_the_dark_nothing_is_different(game: Game) -> None:
     plain, dark = Player(game.setting), Player(game.setting)
@@ -96,6 +102,36 @@ def test_who_would_not_be_reached_in_time_is_refused_on_arrival() -> None:
 
 def test_more_slots_make_the_wait_shorter() -> None:
     core = a_core(slots=2)
+    for number in range(6):
+        assert not refused(core.arrive(Job(number), 4))
+    assert refused(core.arrive(Job("seventh"), 4))
+
+
+def test_abandoned_work_makes_the_mean_longer_and_the_slots_no_fewer() -> None:
+    """Its slot comes back; to count it twice would turn away who would be reached in time."""
+    core = a_core(slots=2)
+    core.withdraw("running 0", 4)
+    assert core.abandoned == 1
+    for number in range(6):
+        assert not refused(core.arrive(Job(number), 4))
+    assert refused(core.arrive(Job("seventh"), 4))
+
+
+def test_a_worker_that_is_being_replaced_counts() -> None:
+    """All were killed at once; they will be back long before anybody's time is over."""
+    core = a_core(slots=2)
+    for slot in range(2):
+        core.finish(f"running {slot}", Outcome(error=WorkerLost()), 8, vacate=True)
+    assert core.slots == 0
+    for number in range(6):
+        assert not refused(core.arrive(Job(number), 8))
+    assert refused(core.arrive(Job("seventh"), 8))
+
+
+def test_a_worker_that_comes_counts() -> None:
+    core = a_core(slots=1)
+    core.enlist(4)
+    core.arrive(Job("running too"), 4)
     for number in range(6):
         assert not refused(core.arrive(Job(number), 4))
     assert refused(core.arrive(Job("seventh"), 4))

@@ -55,6 +55,7 @@ def test_it_turns_away_only_where_nobody_of_the_interval_before_had_a_short_wait
     for waited, later in waits:
         now += later
         if begun is None or now >= begun + interval:
+            during = during if begun is not None and now < begun + 2 * interval else []
             begun, before, during = now, during, []
         during.append(waited)
         stands = bool(before) and min(before) > target
@@ -83,6 +84,25 @@ def test_a_queue_that_was_short_once_in_the_interval_does_not_stand() -> None:
         assert told(core.finish(number if not number else f"late {number - 1}", DONE, now)) == [
             ("start", f"late {number}")
         ]
+
+
+def test_a_burst_after_a_pause_finds_no_queue_that_stands() -> None:
+    """The last waits of the day before were long; that says nothing of the queue of this morning."""
+    core = a_queue(CoDel(), waiting=15)
+    for number in range(16):
+        core.finish(number, DONE, 8 + 4 * number)
+    assert core.idle
+    for key in "abcde":
+        core.arrive(Job(key), 10_000)
+    for place, key in enumerate("abcd"):
+        out = told(core.finish(key, DONE, 10_004 + 4 * place))
+        assert out == [("start", "abcde"[place + 1])]
+
+
+def test_work_that_takes_no_time_leaves_no_measure() -> None:
+    """A clock may be too coarse to see it: nothing is a multiple of nothing."""
+    door = CoDel().door()
+    assert all(door.starts(1, 0.0, now) is None for now in range(100))
 
 
 def test_what_it_says() -> None:

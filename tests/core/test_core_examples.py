@@ -139,6 +139,14 @@ def test_who_comes_while_a_server_drains_is_told_when_it_will_be_gone() -> None:
     assert error_of(core.arrive(Job("b"), 5)).retry_after == 7  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("allowed", [0, 10])
+def test_who_comes_after_the_end_may_go_to_the_successor_at_once(allowed: float) -> None:
+    """It is there by now; a negative number would tell a gRPC client never to retry."""
+    core = Core(Stack(), slots=1)
+    core.drain(0, allowed)
+    assert error_of(core.arrive(Job("a"), 60)).retry_after == 0  # type: ignore[attr-defined]
+
+
 def test_other_rules_are_for_those_who_come_later() -> None:
     """A job that waits keeps the limits that it was promised, also when it starts."""
     core = Core(Stack(ExecutionTimeout(5)), slots=1)
@@ -563,6 +571,21 @@ def test_a_key_that_is_taken_is_refused() -> None:
     assert (core.running, core.arrived) == (1, 2)
 
 
+def test_an_error_that_a_rule_makes_up_and_that_is_none_still_answers_its_job() -> None:
+    """It would have no name to be counted under."""
+
+    class Mute(QueueTimeout):
+        def expired(self, job: Job, now: float) -> TimeoutsError:
+            return None  # type: ignore[return-value]
+
+    core = Core(Stack(Mute(5)), slots=1)
+    arrivals(core, "ab")
+    error = error_of(core.tick(5))
+    assert isinstance(error, PolicyFailed)
+    assert str(error.__cause__) == "expired gave no TimeoutsError, but None"
+    assert (core.waiting, core.running, core.outcomes) == (0, 1, {"policy_failed": 1})
+
+
 class Forgetful(FIFO):
     """A stranger's queue that cannot say who is next."""
 
@@ -578,7 +601,7 @@ def test_a_discipline_that_fails_still_answers_all_who_wait() -> None:
     for job, elapsed in ((first, 5), (second, 3)):
         error = job.error
         assert isinstance(error, PolicyFailed)
-        assert str(error).endswith("pop failed: LookupError: who was it?")
+        assert str(error) == "Forgetful failed: LookupError: who was it?"
         assert isinstance(error.__cause__, LookupError)
         assert (error.elapsed, error.started) == (elapsed, False)
     assert first.error is not second.error

@@ -56,6 +56,13 @@ def test_what_surprises_where_all_runs_take_a_second(
     assert [drift.ran(seconds, stopped=stopped) for _ in range(LAST)][-1] == way
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e-6, 5e-5, 3e5])
+def test_what_no_bucket_is_fine_or_coarse_enough_for_is_no_surprise(seconds: float) -> None:
+    """A handler of microseconds is in the first bucket for ever, and must not be forgotten for ever."""
+    drift = expecting(*[seconds] * 100)
+    assert not any(drift.ran(seconds, stopped=False) for _ in range(2 * LAST))
+
+
 def test_one_in_twenty_is_rare_and_one_in_ten_is_not() -> None:
     """The rare ones lie beyond what is expected, on either side."""
     usual = [1.0] * 80 + [0.1] * 10 + [10.0] * 10

@@ -77,7 +77,7 @@ def test_the_numbers_are_those_of_a_job_that_comes_now(
         (
             replace(COLD, longest=20.0), 1400,
             ("a job that waits expires after 15 of 30 s: half is kept for the work, "
-            "until some end by themselves (1,400 executions so far, nearly all stopped)"),
+            "until some end by themselves (1,400 executions so far, nearly all stopped or failed)"),
         ),
         (
             Advice((1.0,), (25.0,), (0.0,), count=400), None,

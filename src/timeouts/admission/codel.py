@@ -67,17 +67,18 @@ class _Door(Door):
         super().__init__(rule)
         self._target = rule.target
         self._interval = rule.interval
-        self._least = math.inf
+        self._least = 0.0
         self._ends = -math.inf
         self._stands = False
 
     def starts(self, waited: float, held: float | None, now: float) -> Refusal:
         if held is None:
             return None
-        target = self._target * held
+        target, interval = self._target * held, self._interval * held
         if now >= self._ends:
-            self._stands = target < self._least < math.inf
-            self._ends = now + self._interval * held
+            # Where nobody was started for an interval more, there may have been nobody who waited.
+            self._stands = self._least > target and now < self._ends + interval
+            self._ends = now + interval
             self._least = waited
         elif waited < self._least:
             self._least = waited

@@ -19,8 +19,8 @@ class PredictedWait(Admission):
     """Refuse on arrival who would not be started in time: `Server(predict, limits, admission=PredictedWait())`.
 
     The wait is predicted as the number of those who wait and come first by the order of the queue, times the mean
-    time that a job holds a slot, by the slots. Who would expire before that is told at once, with `WaitTooLong` and
-    when to come back.
+    time that a job holds a slot, by the slots, also those that abandoned work still holds and those of workers that are
+    being replaced. Who would expire before that is told at once, with `WaitTooLong` and when to come back.
 
     Args:
         share: the largest share of arrivals that it may refuse; 0.95 by default.
@@ -30,7 +30,8 @@ class PredictedWait(Admission):
         TypeError, ValueError: an argument makes no sense; the message names it and its value.
 
     Cannot do: go with a discipline that cannot say who is ahead, such as `LIFO`. Foresee who of those ahead will leave
-    or expire, as after a burst, or who will come and be served first. Know how long a request takes before it has run.
+    or expire, as after a burst, or who will come and be served first. Know how long a request takes before it has run, or
+    that abandoned work will never end: then too few are refused, and their limits tell them.
     """
 
     def door(self) -> Door:

@@ -8,7 +8,12 @@ Laws:
 Two more questions are asked of a discipline that has an answer, before somebody is let in:
 - `ahead(job) -> int`: how many would be served before him, were he pushed now. `PredictedWait` needs it.
 - `loser(newcomer) -> Job | None`: who of those waiting should give up his place for him, since the queue is full; None
-  if nobody should. The core then removes that one, and tells him.
+  if nobody should. The core then removes that one, and tells him. It may ask more than once, and about somebody who
+  is not let in after all.
+Both see the newcomer with the deadline that he would wait under.
+
+A discipline that raises, or names somebody who does not wait, is told as `PolicyFailed`: by `push`, `ahead` and `loser` to
+the newcomer alone; by `pop` and `remove` to all who wait, and a `FIFO` takes its place.
 
 `timeouts.testing.check_discipline` holds any discipline, also a stranger's, to these. Expiry is not
 its business: the core removes what is dead, under every discipline alike.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from timeouts.estimate.durations import GROWTH, Curve
+from timeouts.estimate.durations import GROWTH, LONGEST, SHORTEST, Curve
 
 LAST = 16
 TOO_MANY = 12
@@ -33,16 +33,15 @@ class Drift:
 
     def expect(self, curve: Curve) -> None:
         """Expect runs as they are known."""
-        finished = curve.finished
-        rare = _RARE * finished[-1]
-        self._short = next(
-            edge for edge, share in zip(curve.edges, finished, strict=True) if share > rare
+        shares = curve.finished
+        rare = _RARE * shares[-1]
+        shortest = next(e for e, share in zip(curve.edges, shares, strict=True) if share > rare)
+        longest = next(
+            e for e, share in zip(curve.edges, shares, strict=True) if share >= shares[-1] - rare
         )
-        self._short /= GROWTH  # the lower edge of that bucket
-        most = finished[-1] - rare
-        self._long = next(
-            edge for edge, share in zip(curve.edges, finished, strict=True) if share >= most
-        )
+        # The first bucket has no lower edge, and the last no upper one.
+        self._short = shortest / GROWTH if shortest > SHORTEST else 0.0
+        self._long = longest if longest < LONGEST else math.inf
 
     def ran(self, seconds: float, *, stopped: bool) -> int:
         """Take in a run; return 1 if what is known holds no longer, for runs take longer, -1 if less time, 0 if it holds."""

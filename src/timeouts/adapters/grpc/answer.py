@@ -47,7 +47,7 @@ def answer(error: TimeoutsError, statuses: Statuses = STATUSES, *, begun: bool =
 
 def _pushback(error: TimeoutsError) -> Metadata:
     estimate = getattr(error, "retry_after", None)
-    if estimate is None:
+    if estimate is None or not math.isfinite(estimate):  # a stranger's may be anything
         return ()
     return (("grpc-retry-pushback-ms", str(math.ceil(estimate * 1000))),)
 
