@@ -15,7 +15,7 @@ WHEEL_VENV := build/wheel-venv
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 TYPED := $(foreach folder,src tests examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 # These decide, so every branch of theirs is taken by a test.
-COVERED := admission/* core deadline discipline/* estimate/* heap job pace policy/* stack
+COVERED := admission/* commands core deadline discipline/* estimate/* heap job pace policy/* stack
 comma := ,
 empty :=
 covered_files := $(subst $(empty) $(empty),$(comma),$(COVERED:%=*/timeouts/%.py))

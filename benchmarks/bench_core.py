@@ -14,7 +14,8 @@ from time import process_time
 
 from measure import Subject, is_quick, per_operation, print_costs, print_header, take_turns
 from timeouts import ExecutionTimeout, GatewayTimeout, QueueTimeout
-from timeouts.core import Core, Start
+from timeouts.commands import Start
+from timeouts.core import Core
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import typer
 
 GUESTS = {
+    "httptools",
     "matplotlib",
     "numpy",
     "prometheus_client",
@@ -45,8 +46,12 @@ def main() -> None:
     """Run the command line. A package that is not installed is one line, not a traceback."""
     try:
         app()()
-    except ModuleNotFoundError as missing:
-        guest = (missing.name or "").partition(".")[0]
+    except KeyboardInterrupt:  # while it imports; later it is typer's, which does the same
+        sys.exit(130)
+    except ImportError as failed:
+        # One of our modules that needs the guest says so in words of its own, and keeps what it had caught.
+        missing = failed if isinstance(failed, ModuleNotFoundError) else failed.__cause__
+        guest = (getattr(missing, "name", None) or "").partition(".")[0]
         if guest not in GUESTS:
             raise
         sys.exit(f'timeouts: {guest} is not installed: pip install "timeouts[{_extra()}]"')

@@ -29,9 +29,9 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 from timeouts.admission import Admission
+from timeouts.commands import Cancel, Commands, Late, Learned, Reply, Start
 from timeouts.discipline import FIFO, Discipline, EarliestDeadlineFirst
 from timeouts.errors import (
     PolicyFailed,
@@ -44,7 +44,7 @@ from timeouts.errors import (
     Withdrawn,
     Work,
 )
-from timeouts.estimate import Advice, Learner
+from timeouts.estimate import Learner
 from timeouts.heap import Heap
 from timeouts.job import (
     ADMIT,
@@ -66,47 +66,6 @@ from timeouts.pace import STEADY, Pace
 from timeouts.policy.base import Policy
 from timeouts.policy.broken import Broken
 from timeouts.stack import Stack
-
-
-@dataclass(slots=True)
-class Start:
-    """Run these jobs on one slot, as one batch; today always one job."""
-
-    jobs: tuple[Job, ...]
-
-
-@dataclass(slots=True)
-class Reply:
-    """Answer the caller of this job."""
-
-    job: Job
-    outcome: Outcome
-
-
-@dataclass(slots=True)
-class Cancel:
-    """Stop the work of these jobs, as far as their workers can; then report `finish`."""
-
-    jobs: tuple[Job, ...]
-
-
-@dataclass(slots=True)
-class Late:
-    """The work of an already answered job ended like this: report it, deliver it to nobody."""
-
-    job: Job
-    outcome: Outcome
-
-
-@dataclass(slots=True)
-class Learned:
-    """From now on jobs arrive under this advice."""
-
-    advice: Advice
-
-
-Command = Start | Reply | Cancel | Late | Learned
-Commands = list[Command]
 
 
 class Core:

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 from timeouts.call import NOTHING, Call, is_unwanted
 from timeouts.clock import Clock
-from timeouts.core import Cancel, Commands, Core, Late, Learned, Reply, Start
+from timeouts.commands import Cancel, Commands, Late, Learned, Reply, Start
+from timeouts.core import Core
 from timeouts.errors import TimeoutsError, Work
 from timeouts.gate import Bell
 from timeouts.handler import Handler

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 from hypothesis import note
 from hypothesis import strategies as st
 
-from timeouts.core import Cancel, Command, Commands, Core, Learned, Start
+from timeouts.commands import Cancel, Command, Commands, Learned, Start
+from timeouts.core import Core
 from timeouts.discipline import (
     FIFO,
     LIFO,

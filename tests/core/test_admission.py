@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.core.scripts import Game, Player, facts, games
 from timeouts import FIFO, LIFO, Server
 from timeouts.admission import Door, PredictedWait
-from timeouts.core import Commands, Core, Reply
+from timeouts.commands import Commands, Reply
+from timeouts.core import Core
 from timeouts.errors import GatewayTimeoutError, WaitTooLong, WorkerLost
 from timeouts.job import Job
 from timeouts.outcome import Outcome

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from tests.core.scripts import Game, Player, facts, games
 from timeouts.admission import Admission, CoDel, PredictedWait
-from timeouts.core import Commands, Core, Reply, Start
+from timeouts.commands import Commands, Reply, Start
+from timeouts.core import Core
 from timeouts.discipline import FIFO, Discipline, EarliestDeadlineFirst, Priority
 from timeouts.errors import WaitTooLong
 from timeouts.job import DONE, Job

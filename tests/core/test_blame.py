@@ -6,7 +6,8 @@ import math
 import pytest
 
 from tests.core.scripts import stack_of
-from timeouts.core import Cancel, Core, Reply
+from timeouts.commands import Cancel, Reply
+from timeouts.core import Core
 from timeouts.errors import (
     ExecutionTimeoutError,
     FirstItemTimeoutError,

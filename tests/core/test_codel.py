@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.core.scripts import Game, Player, games
 from timeouts import FIFO, LIFO, CoDel, QueueFull, Server, TimeoutsError, WaitTooLong
 from timeouts.admission import Admission, PredictedWait
-from timeouts.core import Commands, Core, Reply, Start
+from timeouts.commands import Commands, Reply, Start
+from timeouts.core import Core
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.policy import QueueTimeout

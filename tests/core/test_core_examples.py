@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import pytest
 
-from timeouts.core import Cancel, Commands, Core, Reply, Start
+from timeouts.commands import Cancel, Commands, Reply, Start
+from timeouts.core import Core
 from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
 from timeouts.errors import (
     DeadlineExceeded,

@@ -23,7 +23,7 @@ from tests.core.scripts import (
     stack_of,
     useless_or_not,
 )
-from timeouts.core import Cancel, Commands, Reply, Start
+from timeouts.commands import Cancel, Commands, Reply, Start
 from timeouts.discipline import FIFO, LIFO, EarliestDeadlineFirst, Priority
 from timeouts.errors import (
     QueueFull,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeouts.core import Cancel, Commands, Core, Learned, Reply
+from timeouts.commands import Cancel, Commands, Learned, Reply
+from timeouts.core import Core
 from timeouts.estimate import COLD, Advice
 from timeouts.estimate.advice import ENOUGH
 from timeouts.estimate.durations import GROWTH

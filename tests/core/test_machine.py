@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.core.oracle import Entry, Naive, Said
 from tests.core.scripts import SHIFTS, Game, games, outcome_of
-from timeouts.core import Cancel, Commands, Core, Late, Reply, Start
+from timeouts.commands import Cancel, Commands, Late, Reply, Start
+from timeouts.core import Core
 from timeouts.errors import QueueFull, StartupFailed, TimeoutsError
 from timeouts.job import Job
 

@@ -17,7 +17,8 @@ from hypothesis import given
 
 from tests.core.scripts import Game, Player, facts, games, replies
 from timeouts.admission import Admission, Door, PredictedWait
-from timeouts.core import Commands, Core, Reply
+from timeouts.commands import Commands, Reply
+from timeouts.core import Core
 from timeouts.discipline import FIFO, EarliestDeadlineFirst, FairShare
 from timeouts.errors import PolicyFailed, QueueFull, WaitTooLong
 from timeouts.estimate import Advice

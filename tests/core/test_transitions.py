@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from timeouts.core import Cancel, Core, Late, Reply, Start
+from timeouts.commands import Cancel, Late, Reply, Start
+from timeouts.core import Core
 from timeouts.job import TRANSITIONS, Event, Job, Phase
 from timeouts.outcome import Outcome
 from timeouts.policy import ExecutionTimeout, QueueTimeout

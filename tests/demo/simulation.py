@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from timeouts import ExecutionTimeout, GatewayTimeout, Job, Outcome, QueueTimeout, WorkerLost
-from timeouts.core import Cancel, Command, Core, Late, Learned, Reply, Start
+from timeouts.commands import Cancel, Command, Late, Learned, Reply, Start
+from timeouts.core import Core
 from timeouts.demo.recorder import Record, Recorder
 from timeouts.demo.schedule import Kind, Request
 from timeouts.testing import ManualClock

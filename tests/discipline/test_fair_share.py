@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.core.orders import Turns
 from tests.discipline.test_orders import MOVES, Move, played
 from timeouts import FairShare, PredictedWait, QueueTimeout
-from timeouts.core import Core, Reply
+from timeouts.commands import Reply
+from timeouts.core import Core
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.stack import Stack

@@ -3,7 +3,8 @@
 import math
 
 from timeouts import PredictedWait, Priority, QueueTimeout
-from timeouts.core import Core, Reply
+from timeouts.commands import Reply
+from timeouts.core import Core
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.stack import Stack

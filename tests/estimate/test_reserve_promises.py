@@ -28,7 +28,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.estimate.naive import Execution, Reserve, beyond, edge, figures, told_by_bucket
-from timeouts.core import Cancel, Commands, Core, Reply
+from timeouts.commands import Cancel, Commands, Reply
+from timeouts.core import Core
 from timeouts.errors import GatewayTimeoutError
 from timeouts.estimate import COLD, Advice, Durations
 from timeouts.estimate.advice import ENOUGH, advise

@@ -23,7 +23,8 @@ from tests.observe.traffic import Request as Asked
 from tests.observe.traffic import play
 from tests.observe.traffic import requests as asked
 from timeouts import ExecutionTimeout, GatewayTimeout, Observer, QueueTimeout, Server, Stack
-from timeouts.core import Core, Late, Reply
+from timeouts.commands import Late, Reply
+from timeouts.core import Core
 from timeouts.errors import ExecutionTimeoutError, WorkerLost
 from timeouts.job import Job
 from timeouts.observe import EventStream, TraceRecorder, trace_file
@@ -304,6 +305,9 @@ def test_a_file_with_something_in_it_is_kept(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=r"trace.jsonl is there already: .*overwrite=True"):
         TraceRecorder(path)
     assert path.read_text() == "precious"
+    with pytest.raises(TypeError, match="overwrite must be True or False; got 'no'"):
+        TraceRecorder(path, overwrite="no")  # type: ignore[arg-type]
+    assert path.read_text() == "precious"
     TraceRecorder(path, overwrite=True).close()
     assert not path.read_text()
 
@@ -318,9 +322,12 @@ def test_a_limit_that_is_none_is_refused(
     assert not path.exists()
 
 
-def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+def test_a_folder_or_none_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         TraceRecorder(tmp_path / "no" / "trace.jsonl")
+    for overwrite in (False, True):
+        with pytest.raises(IsADirectoryError):
+            TraceRecorder(tmp_path, overwrite=overwrite)
 
 
 def test_a_recorder_that_nobody_closes_writes_when_it_goes(tmp_path: Path) -> None:

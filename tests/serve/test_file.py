@@ -74,8 +74,14 @@ def test_nothing_is_fine(tmp_path: Path) -> None:
     [
         ("[timeouts", "timeouts.toml: "),
         ("[serve]\nport = 1\nport = 2", "timeouts.toml: "),
-        ("[server]\nport = 1", "server: "),
-        ("[serve]\nslot = 4", "serve.slot: "),
+        (
+            "[server]\nport = 1",
+            "server: there is no such key; known are timeouts, serve, routes$",
+        ),
+        (
+            "[serve]\nslot = 4",
+            "serve.slot: there is no such key; known are workers, slots, .*, port, ",
+        ),
         ("[serve]\nport = '8000'", r"serve\.port: .*integer; got '8000'"),
         ("[serve]\nport = true", r"serve\.port: .*got True"),
         ("[serve]\nslots = 1.5", r"serve\.slots: .*got 1\.5"),
@@ -84,12 +90,15 @@ def test_nothing_is_fine(tmp_path: Path) -> None:
             r"serve\.workers: .*'task', 'thread', 'process' or 'ray'; got 'gpu'",
         ),
         ("[serve]\nbudgets = 'grpc-timeout'", r"serve\.budgets: .*list"),
-        ("[serve.classes]\ntenants = 'x-tenant'", r"serve\.classes\.tenants: "),
+        (
+            "[serve.classes]\ntenants = 'x-tenant'",
+            r"serve\.classes\.tenants: .* are tenant, priority, ",
+        ),
         ("[serve.classes.levels]\nbatch = '1'", r"serve\.classes\.levels\.batch: .*got '1'"),
         ("[serve.classes.levels]\nbatch = true", r"serve\.classes\.levels\.batch: "),
         ("[serve.statuses]\nqueue_timeout = '504'", r"serve\.statuses\.queue_timeout: "),
         ("[routes.'/a']\nhandler = 1", r"routes\./a\.handler: "),
-        ("[routes.'/a']\nqueue = 1", r"routes\./a\.queue: "),
+        ("[routes.'/a']\nqueue = 1", r"routes\./a\.queue: .* are workers, .*, handler, timeouts$"),
         ("timeouts = 5", "timeouts: "),
     ],
 )
@@ -105,5 +114,5 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be read: "):
         read(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"a = '\xe9'")
-    with pytest.raises(ValueError, match=r"latin\.toml: .*decode"):
+    with pytest.raises(ValueError, match=r"latin\.toml is no text in UTF-8"):
         read(tmp_path / "latin.toml")

@@ -81,6 +81,7 @@ def test_a_file_that_is_there_is_kept_unless_told(tmp_path: Path) -> None:
             ("--record", "no/trace.jsonl"),
             "--record: no/trace.jsonl cannot be written: No such file",
         ),
+        (("--record", "."), "--record: . cannot be written: Is a directory"),
         (("--overwrite",), "--overwrite is for --record, which is missing"),
     ],
 )

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeouts import errors
-from timeouts.core import Cancel, Commands, Core, Late, Learned, Reply, Start
+from timeouts.commands import Cancel, Commands, Late, Learned, Reply, Start
+from timeouts.core import Core
 from timeouts.errors import TimeoutsError
 from timeouts.job import Job
 from timeouts.outcome import Outcome

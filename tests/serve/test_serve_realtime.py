@@ -6,6 +6,8 @@ import io
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -342,6 +344,7 @@ def test_the_second_signal_stops_at_once(
         server.signal(signal.SIGTERM)
         assert server.ended() == 0
         assert time.monotonic() - began < 8
+        assert "Traceback" not in server.log
         assert runs.exception() is not None or runs.result().status_code == 503
         if workers == "process":
             gone(family)
@@ -473,3 +476,31 @@ def test_a_guard_s_own_limits_are_kept(tmp_path: Path) -> None:
 def test_a_method_of_an_instance_is_served(tmp_path: Path) -> None:
     with serving(tmp_path, "model:model.predict") as server:
         assert server.post(x=3).json() == 3
+
+
+MISSING = """
+import sys
+from timeouts import cli
+
+sys.modules[sys.argv.pop(1)] = None
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("guest", "flags", "said"),
+    [
+        ("httptools", (), 'httptools is not installed: pip install "timeouts[serve]"'),
+        ("starlette", (), 'starlette is not installed: pip install "timeouts[serve]"'),
+        ("uvicorn", (), 'uvicorn is not installed: pip install "timeouts[serve]"'),
+        # which a module that is not serve's says in its own words
+        ("prometheus_client", (), 'prometheus_client is not installed: pip install "timeouts[serve]"'),
+        ("ray", ("--workers", "ray"), '--workers: workers="ray" needs ray, which is not installed'),
+    ],
+)  # fmt: skip
+def test_a_missing_guest_is_one_line(guest: str, flags: tuple[str, ...], said: str) -> None:
+    words = [sys.executable, "-c", MISSING, guest, "serve", "base64:b64encode", *flags]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"timeouts: {said}")
+    assert done.stderr.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 
 from timeouts import ExecutionTimeout, GatewayTimeout, QueueTimeout, cli, discipline
 from timeouts.serve.disciplines import DEFAULT
+from timeouts.sim import Client, Exponential, Poisson, Scenario, simulate
+from timeouts.sim.plan import Plan
 from timeouts.sim.served import served
 
 testing = pytest.importorskip("typer.testing")
+Console = pytest.importorskip("rich.console").Console
+tables = pytest.importorskip("timeouts.sim.tables").tables
 
 CONFIG = """
 [timeouts]
@@ -154,6 +159,7 @@ WORK = ("--service", "exp:0.1")
         ((*WORK, "--plot", "no/such/run.png"), "--plot cannot be written: no/such/run.png"),
         ((*WORK, "--route", "/x"), "has no route '/x'; known are /predict, /embed"),
         (("--trace", "no.jsonl"), "--trace: no.jsonl cannot be read: No such file"),
+        (("--trace", "still.jsonl", "--load", "2"), "--load: work that takes no time, .* load of 2"),
         (("--trace", "t", *WORK), "--service cannot go with --trace.*; got exp:0.1"),
         (("--trace", "t", "--jobs", "5"), "--jobs cannot go with --trace.*; got 5"),
         (("--trace", "t", "--deadline", "1,2"), "--deadline must be one with --trace; got '1,2'"),
@@ -162,6 +168,8 @@ WORK = ("--service", "exp:0.1")
 def test_what_makes_no_sense_is_one_line(
     arguments: tuple[str, ...], words: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    still = "".join(f'{{"arrival": {second}, "service": 0}}\n' for second in range(3))
+    Path("still.jsonl").write_text(still)
     code, output = run(config, *arguments)
     assert code == 1
     assert re.search(words, output), output
@@ -178,6 +186,43 @@ def test_a_wrong_option_is_named_by_the_command_line(
     code, output = run(config, *arguments)
     assert code == 2
     assert arguments[0] in output
+
+
+@pytest.mark.parametrize("width", [20, 60, 200])
+def test_no_number_is_lost_in_a_narrow_terminal(width: int) -> None:
+    server: dict[str, Any] = {
+        "limits": GatewayTimeout(1, reserve=0.5),
+        "slots": 4,
+        "stop": "abandon",
+    }
+    overload = Scenario(Poisson(80), Exponential(0.1), Client(budget=1), duration=5)
+    report = simulate(overload, **server)
+    printed = StringIO()
+    console = Console(width=width, file=printed)
+    for table in tables(Plan((), server), [(0.5, report), (2.0, report)], width):
+        console.print(table, crop=False)
+    text = printed.getvalue()
+    figures = [f"{report.goodput:.1f}", f"{report.outcomes['completed']:,}", report.limit.by]
+    figures.append(f"{report.latency_p50:.2f} / {report.latency_p99:.2f}")
+    for figure in ("0.5", "2", *figures):
+        assert f" {figure} " in text
+    turned = re.search(r"offered/s +[\d.]+ +[\d.]+ ", text) is not None
+    assert turned == (width < 132)
+
+
+def test_what_is_printed_into_a_file_begins_with_the_table(config: Path) -> None:
+    _, output = run(config, "--load", "0.5", *SHORT)
+    assert output.startswith("GatewayTimeout(1, reserve=0.5), 4 slots")
+
+
+def test_a_ctrl_c_while_it_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 130
 
 
 def test_slots_must_be_said_by_somebody(config: Path) -> None:
@@ -246,7 +291,10 @@ def test_help_names_the_options() -> None:
 
 @pytest.mark.parametrize("guest", ["typer", "rich.console", "matplotlib"])
 def test_a_missing_extra_is_one_line(
-    guest: str, config: Path, monkeypatch: pytest.MonkeyPatch
+    guest: str,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for module in list(sys.modules):
         if module in ("timeouts.sim.main", "timeouts.sim.plot", "timeouts.sim.tables"):
@@ -265,3 +313,4 @@ def test_a_missing_extra_is_one_line(
         cli.main()
     name = guest.partition(".")[0]
     assert exit_.value.code == f'timeouts: {name} is not installed: pip install "timeouts[sim]"'
+    assert not capsys.readouterr().out, "it is said before the work"

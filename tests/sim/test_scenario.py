@@ -185,6 +185,14 @@ def test_a_slowdown_is_looked_up_by_instant() -> None:
         (lambda: Client(priority="high"), "priority must be a number; got 'high'"),  # type: ignore[arg-type]
         (lambda: Retry(attempts=0), "attempts must be at least 1; got 0"),
         (lambda: Retry(jitter=2), "jitter must be at most 1; got 2"),
+        (lambda: Client(retry=3), r"retry must be such as Retry\(attempts=3\); got 3"),  # type: ignore[arg-type]
+        (lambda: Scenario(80, Constant(1)), r"arrivals must be .* Poisson\(80\); got 80"),  # type: ignore[arg-type]
+        (lambda: Scenario(Poisson, Constant(1)), "arrivals must be .* got <class .*Poisson"),  # type: ignore[arg-type]
+        (lambda: Scenario(Poisson(1), 0.1), r"service must be .* Exponential\(0.1\); got 0.1"),  # type: ignore[arg-type]
+        (lambda: Scenario(Poisson(1), Constant), "service must be .* got <class .*Constant"),  # type: ignore[arg-type]
+        (lambda: Scenario(Poisson(1), Constant(1), "me"), "clients must be a Client.* got 'me'"),  # type: ignore[arg-type]
+        (lambda: Scenario(Poisson(1), Constant(1), Client), "clients must be a .* got <class"),  # type: ignore[arg-type]
+        (lambda: Stuck(0.1, 0.5), "base must be .* got 0.1"),  # type: ignore[arg-type]
         (lambda: Scenario(Poisson(1), Constant(1), ()), r"clients must be one or more.*got \(\)"),
         (lambda: Scenario(Poisson(1), Constant(1), [Client(), Client()]), "a name of its own"),
         (lambda: Scenario(Poisson(1), Constant(1), duration=0), "duration must be more than 0"),
@@ -250,6 +258,8 @@ def test_a_trace_is_replayed_at_another_load() -> None:
         ('{"arrival": "noon", "service": 1}', "line 2: arrival must be a number; got 'noon'"),
         ('{"arrival": Infinity, "service": 1}', "line 2: arrival must be"),
         ('{"arrival": 1, "service": 1, "budget": 0}', "line 2: budget must be .* got 0"),
+        ('{"arrival": 1, "service": 1, "key": ["a"]}', r"line 2: key must be a name; got \['a'\]"),
+        ('{"arrival": 1, "service": 1, "budget": {}}', "line 2: budget must be a number; got {}$"),
         ('{"arrival": 1, "service": 1, "bugdet": 1}', "line 2: 'bugdet' means nothing; known are"),
         ("[1, 2]", r"line 2: an object with arrival.*; got \[1, 2\]"),
         ("{", "line 2: "),
@@ -260,6 +270,13 @@ def test_a_bad_line_is_named(line: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words) as wrong:
         Trace.read(path)
     assert str(wrong.value).startswith(str(path))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x00")
+    with pytest.raises(ValueError, match=r"gz is no text: a trace has a JSON object a line"):
+        Trace.read(path)
 
 
 @pytest.mark.parametrize("instants", [(), (1,), (1, 1)])

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeouts.core import Cancel, Commands, Core, Reply, Start
+from timeouts.commands import Cancel, Commands, Reply, Start
+from timeouts.core import Core
 from timeouts.job import Job
 from timeouts.outcome import Outcome
 from timeouts.policy import ExecutionTimeout, GatewayTimeout, QueueTimeout

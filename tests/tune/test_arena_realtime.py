@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -22,6 +25,34 @@ def test_two_processes_measure_what_one_does() -> None:
         assert both.measure(RULES) == alone.measure(RULES)
     assert counts == [1, 2, 3, 4]
     assert not multiprocessing.active_children()
+
+
+def test_a_ctrl_c_in_the_terminal_is_not_for_the_processes() -> None:
+    """From their first moment on: while they import, a KeyboardInterrupt would be a traceback of each."""
+    with Arena(TASK, 2) as arena:
+        assert arena._executor is not None
+        blocked = arena._executor.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+    assert signal.SIGINT in blocked
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+INTERRUPTED = """
+import os, signal
+from timeouts.tune.arena import _undisturbed
+
+with _undisturbed():
+    os.kill(os.getpid(), signal.SIGINT)
+    print("put off", flush=True)
+print("never")
+"""
+
+
+def test_a_ctrl_c_while_they_are_started_comes_afterwards() -> None:
+    """In a process of its own: the threads of a test runner would take the signal at once."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.returncode) == ("put off\n", -signal.SIGINT)
 
 
 def test_what_has_not_begun_is_dropped_when_it_is_interrupted() -> None:

@@ -16,6 +16,7 @@ PACKAGE = Path(timeouts.__file__).parent
 NAMES = (
     "admission",
     "callsite",
+    "commands",
     "core",
     "deadline",
     "discipline",

@@ -59,13 +59,14 @@ class TraceFile:
 
     Raises:
         FileExistsError: there is one, with something in it.
-        OSError: it cannot be made.
+        OSError: it cannot be made, such as where a folder is.
     """
 
     def __init__(self, path: Path, limit: int, *, overwrite: bool) -> None:
         self.path = path
         self.open = True
-        self._file = path.open("wb" if overwrite or _is_empty(path) else "xb", buffering=0)
+        taken = overwrite or path.is_dir() or _is_empty(path)  # a folder is refused as what it is
+        self._file = path.open("wb" if taken else "xb", buffering=0)
         self._left = limit
         self._rows: list[Row] = []
         self._due = -inf

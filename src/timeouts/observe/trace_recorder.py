@@ -45,7 +45,7 @@ class TraceRecorder(Observer):
     Raises:
         FileExistsError: the file is there already.
         OSError: the file cannot be made.
-        TypeError, ValueError: `limit` makes no sense.
+        TypeError, ValueError: `limit` or `overwrite` makes no sense.
 
     Cannot do: tell several servers apart, each needs a recorder of its own. Record in a child process that was
     forked after it was made. Save the last second when its process is killed. Tell the work of a stream from
@@ -54,6 +54,8 @@ class TraceRecorder(Observer):
 
     def __init__(self, path: str | Path, *, limit: int = LIMIT, overwrite: bool = False) -> None:
         whole_number("limit", limit, least=1)
+        if not isinstance(overwrite, bool):
+            raise TypeError(f"overwrite must be True or False; got {overwrite!r}")
         try:
             self._file = TraceFile(Path(path), limit, overwrite=overwrite)
         except FileExistsError:

@@ -33,7 +33,8 @@ def serve(  # noqa: PLR0917 - a command line has many options
         str | None, typer.Option(metavar="TIME", help="Of the work.")
     ] = None,
     reserve: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Of the whole, kept for the work.")
+        str | None,
+        typer.Option(metavar="TIME", help="Of the whole, kept for the work; default: learned."),
     ] = None,
     drain_timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="For jobs after SIGTERM; default 30.")

@@ -30,6 +30,7 @@ Its tables, of which none need be there:
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,8 +104,27 @@ def read(path: Path) -> Settings:
     except OSError as why:
         raise ValueError(f"{path} cannot be read: {why.strerror}") from None
     except ValidationError as wrong:
-        fault = wrong.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise ValueError(f"{path}: {where}: {fault['msg']}; got {fault['input']!r}") from None
+        raise ValueError(f"{path}: {_told(wrong)}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8") from None
     except ValueError as why:
         raise ValueError(f"{path}: {why}") from None
+
+
+def _told(wrong: ValidationError) -> str:
+    """Say what is wrong with the first key of which something is."""
+    fault = wrong.errors(include_url=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: there is no such key; known are {', '.join(_known(fault['loc'][:-1]))}"
+    return f"{where}: {fault['msg']}; got {fault['input']!r}"
+
+
+def _known(place: tuple[int | str, ...]) -> Iterable[str]:
+    """Return the keys of the table at a place."""
+    tables: dict[tuple[int | str, ...], type[_Table]] = {
+        (): Settings,
+        ("serve",): Serving,
+        ("serve", "classes"): Classification,
+    }
+    return tables.get(place, Route).model_fields

@@ -42,7 +42,7 @@ def blaming(source: str) -> Generator[None]:
     """Have an error say who has said what it complains of."""
     try:
         yield
-    except (TypeError, ValueError) as wrong:
+    except (ImportError, TypeError, ValueError) as wrong:  # the first of workers that need an extra
         raise ValueError(f"{source}: {wrong}") from None
 
 

@@ -86,6 +86,12 @@ class Runner(uvicorn.Server):
         gc.collect()
         gc.freeze()  # a full round over all that was imported takes some 18 ms, and answers are late by it
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is left; after a second signal, too, or the application would end by a traceback."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         """Take signals on the event loop, where draining is a task like any other."""

@@ -1,4 +1,4 @@
-"""Numbers that make sense, or a refusal that names the parameter and the value."""
+"""Arguments that make sense, or a refusal that names the parameter and the value."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def finite(name: str, value: Any, *, zero: bool = False) -> float:
     if not (0 < checked < math.inf or (zero and checked == 0)):
         raise ValueError(f"{name} must be {'0 or more' if zero else 'more than 0'}; got {value!r}")
     return checked
+
+
+def instance(name: str, value: Any, having: str, such: str) -> None:
+    """Refuse what lacks a method, and a class where one of its instances was meant."""
+    if isinstance(value, type) or not hasattr(value, having):
+        raise TypeError(f"{name} must be {such}; got {value!r}")

@@ -71,6 +71,8 @@ class Client:
         """Refuse what makes no sense."""
         number("budget", self.budget, above=0)
         finite("share", self.share)
+        if not isinstance(self.retry, Retry):
+            raise TypeError(f"retry must be such as Retry(attempts=3); got {self.retry!r}")
         checked_priority(self.priority)
         if self.at_deadline not in get_args(AtDeadline):
             raise ValueError(

@@ -50,7 +50,8 @@ def simulate(
     deadline: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME[,TIME...]", help="When answers become worthless; default never."
+            metavar="TIME[,TIME...]",
+            help="When answers become worthless; default the gateway's limit.",
         ),
     ] = None,
     at_deadline: Annotated[

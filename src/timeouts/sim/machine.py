@@ -16,7 +16,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from timeouts.core import Cancel, Commands, Core, Reply, Start
+from timeouts.commands import Cancel, Commands, Reply, Start
+from timeouts.core import Core
 from timeouts.errors import TimeoutsError
 from timeouts.job import DONE, Job
 from timeouts.outcome import Outcome

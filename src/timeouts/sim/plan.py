@@ -168,7 +168,9 @@ def _recorded(said: Said, file: Served, slots: int) -> Iterator[tuple[float, Tra
         yield trace.load(slots), trace
         return
     for load in _loads(said["load"]):
-        yield load, trace.at_load(load, slots)
+        with blaming("--load"):
+            scaled = trace.at_load(load, slots)
+        yield load, scaled
 
 
 def _check_picture(file: Path | None) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from timeouts.sim.arrivals import Arrivals
 from timeouts.sim.chance import stream
-from timeouts.sim.checked import finite
+from timeouts.sim.checked import finite, instance
 from timeouts.sim.clients import ANYBODY, Client
 from timeouts.sim.service import Service
 
@@ -65,7 +65,12 @@ class Scenario:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        kinds = (self.clients,) if isinstance(self.clients, Client) else tuple(self.clients)
+        instance("arrivals", self.arrivals, "instants", "when they come, such as Poisson(80)")
+        instance("service", self.service, "spent", "how long work takes, such as Exponential(0.1)")
+        clients: Any = self.clients
+        kinds = tuple(clients) if isinstance(clients, Iterable) else (clients,)
+        if not all(isinstance(kind, Client) for kind in kinds):
+            raise TypeError(f"clients must be a Client, or several; got {self.clients!r}")
         object.__setattr__(self, "clients", kinds)
         if not kinds or len({kind.name for kind in kinds}) < len(kinds):
             raise ValueError(

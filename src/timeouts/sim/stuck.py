@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from timeouts.sim.checked import number
+from timeouts.sim.checked import instance, number
 from timeouts.sim.service import Service
 
 
@@ -26,6 +26,9 @@ class Stuck:
 
     def __post_init__(self) -> None:
         """Refuse numbers that describe nothing."""
+        instance(
+            "base", self.base, "spent", "how long healthy work takes, such as Exponential(0.1)"
+        )
         number("share", self.share, above=0, most=1)
         number("factor", self.factor, above=1)
 

@@ -83,17 +83,10 @@ class Trace:
             OSError: it cannot be read.
             ValueError: a line says nothing that makes sense; the message names file and line.
         """
-        kinds: dict[tuple[Any, ...], Client] = {}
-        requests = list[Request]()
-        with Path(path).open(encoding="utf-8") as lines:
-            for count, line in enumerate(lines, start=1):
-                if line.strip():
-                    try:
-                        requests.append(_request(_object(line), client, kinds))
-                    except (TypeError, ValueError) as wrong:
-                        if isinstance(wrong, json.JSONDecodeError) and not line.endswith("\n"):
-                            break  # its writer was killed here
-                        raise ValueError(f"{path}, line {count}: {wrong}") from None
+        try:
+            requests = list(_read(Path(path), client))
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is no text: a trace has a JSON object a line") from None
         try:
             return cls.of(requests)
         except ValueError as wrong:
@@ -116,8 +109,17 @@ class Trace:
         return len(self.recorded) * self.service.healthy / (self.duration * slots)
 
     def at_load(self, load: float, slots: int) -> Trace:
-        """Return the same requests, faster or slower one after another."""
-        return self.faster(finite("load", load) / self.load(slots))
+        """Return the same requests, faster or slower one after another.
+
+        Raises:
+            TypeError, ValueError: there is no such load, or the recorded work takes no time or never ends.
+        """
+        wanted, now = finite("load", load), self.load(slots)
+        if not 0 < now < inf:
+            raise ValueError(
+                f"work that takes no time, or never ends, makes no load of {wanted:g} at any pace"
+            )
+        return self.faster(wanted / now)
 
     def faster(self, factor: float) -> Trace:
         """Return the same requests, so many times as fast one after another."""
@@ -136,6 +138,19 @@ class Trace:
                 yield request
 
 
+def _read(path: Path, client: Client) -> Iterator[Request]:
+    kinds: dict[tuple[Any, ...], Client] = {}
+    with path.open(encoding="utf-8") as lines:
+        for count, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    yield _request(_object(line), client, kinds)
+                except (TypeError, ValueError) as wrong:
+                    if isinstance(wrong, json.JSONDecodeError) and not line.endswith("\n"):
+                        return  # its writer was killed here
+                    raise ValueError(f"{path}, line {count}: {wrong}") from None
+
+
 def _object(line: str) -> Mapping[str, Any]:
     data = json.loads(line)
     if not isinstance(data, dict):
@@ -144,6 +159,10 @@ def _object(line: str) -> Mapping[str, Any]:
         raise ValueError(f"{min(unknown)!r} means nothing; known are {', '.join(FIELDS)}")
     if missing := [name for name in FIELDS[:2] if name not in data]:
         raise ValueError(f"{missing[0]} is missing")
+    for name in FIELDS[2:5]:
+        if isinstance(data.get(name), dict | list):
+            kind = "a name" if name == "key" else "a number"
+            raise TypeError(f"{name} must be {kind}; got {data[name]!r}")
     return data
 
 

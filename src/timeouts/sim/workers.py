@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from timeouts.core import Commands, Core
+from timeouts.commands import Commands
+from timeouts.core import Core
 from timeouts.job import Job
 from timeouts.options import whole_number
 from timeouts.outcome import Outcome

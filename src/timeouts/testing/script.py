@@ -15,7 +15,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from timeouts.core import Command, Commands, Core, Reply, Start
+from timeouts.commands import Command, Commands, Reply, Start
+from timeouts.core import Core
 from timeouts.errors import TimeoutsError
 from timeouts.job import ABANDONED, RUNNING, Job
 from timeouts.outcome import Outcome

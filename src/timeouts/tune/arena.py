@@ -6,9 +6,9 @@ Law: how many processes there are changes how long it takes and nothing else.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -63,17 +63,17 @@ class Arena:
     def __enter__(self) -> Self:
         """Start the processes, if it takes more than this one."""
         if self._processes > 1:
-            self._executor = self._exit.enter_context(
-                ProcessPoolExecutor(
-                    self._processes,
-                    mp_context=get_context(
-                        "spawn"
-                    ),  # threads of the progress bar make forks unsafe
-                    initializer=_prepare,
-                    initargs=(self.task,),
-                )
-            )
+            with ExitStack() as begun:  # which is undone if a Ctrl-C comes here
+                self._executor = begun.enter_context(self._pool())
+                with _undisturbed():
+                    for _ in range(self._processes):
+                        self._executor.submit(int)
+                self._exit = begun.pop_all()
         return self
+
+    def _pool(self) -> ProcessPoolExecutor:
+        spawn = get_context("spawn")  # threads of the progress bar make forks unsafe
+        return ProcessPoolExecutor(self._processes, spawn, _prepare, (self.task,))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
@@ -120,6 +120,19 @@ def measured(task: Task, rule: Rule) -> Measured:
 def _seen(report: Report) -> Seen:
     came, answered = zip(*report.timeline, strict=True)
     return Seen(came, answered, report.limit.goodput, report.duration)
+
+
+@contextmanager
+def _undisturbed() -> Generator[None]:
+    """Put off a Ctrl-C, and keep it from processes that are started meanwhile: they inherit what is blocked."""
+    if not hasattr(signal, "pthread_sigmask"):  # pragma: no cover - Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _task: list[Task] = []

@@ -41,11 +41,14 @@ def _write(file: Path, text: str, finding: Finding) -> None:
 def _watched(chosen: Plan) -> Finding:
     """Show on stderr how far the search is; stdout is for what it finds."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("searching", total=None)
+    console = Console(stderr=True)
+    hidden = not console.is_terminal  # or a log would have an empty line
+    progress = Progress(*columns, console=console, transient=True, disable=hidden)
+    task = progress.add_task("searching", total=None)
 
-        def told(count: int) -> None:
-            progress.update(task, description=f"{count} settings simulated")
+    def told(count: int) -> None:
+        progress.update(task, description=f"{count} settings simulated")
 
-        with Arena(chosen.task, chosen.processes, told) as arena:
-            return find(arena)
+    # In this order: a thread that runs already, as the bar's does, would take the Ctrl-C that is put off.
+    with Arena(chosen.task, chosen.processes, told) as arena, progress:
+        return find(arena)

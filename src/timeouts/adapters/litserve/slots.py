@@ -28,7 +28,7 @@ from typing import Any
 from timeouts.adapters.asgi.application import Front
 from timeouts.call import Call
 from timeouts.callers import Callers
-from timeouts.core import Cancel, Start
+from timeouts.commands import Cancel, Start
 from timeouts.errors import Withdrawn, Work
 from timeouts.observe.observer import logger
 from timeouts.outcome import Outcome
