@@ -99,6 +99,14 @@ def _least(value: Any) -> float:
     return finite_seconds(value, "at_least")
 
 
+def _most(value: Any) -> float:
+    return seconds(value, "at_most")
+
+
+def _soft(value: Any) -> float:
+    return seconds(value, "soft")
+
+
 def _reserve_or_auto(value: Any) -> Any:
     return value if value == AUTO else finite_seconds(value, "reserve")
 
@@ -107,4 +115,6 @@ _dump = PlainSerializer(_dumped, return_type=float | str | None)
 Timeout = Annotated[float, BeforeValidator(_limit), _dump]
 AutoTimeout = Annotated[float | Literal["auto"], BeforeValidator(_limit_or_auto), _dump]
 Least = Annotated[float, BeforeValidator(_least)]
+Most = Annotated[float, BeforeValidator(_most), _dump]
+Soft = Annotated[float, BeforeValidator(_soft), _dump]
 Reserve = Annotated[float | Literal["auto"], BeforeValidator(_reserve_or_auto)]

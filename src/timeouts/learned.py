@@ -58,7 +58,7 @@ def _reserve(policy: Any, advice: Advice, progress: str) -> str:
 def _kept(budget: float, keeps: float, advice: Advice) -> str:
     kept = f"{spoken(keeps)} s are kept for the work"
     if not keeps:
-        return "nothing is kept for the work"
+        return "nothing is kept for the work before the first execution, then twice the longest and at most half"
     if not advice.count:
         half = keeps >= COLD_SHARE * budget * (1 - _ROUNDING)
         return "half is kept for the work" if half else f"{kept}, twice the longest execution"

@@ -64,8 +64,10 @@ def whole_number(name: str, value: Any, *, least: int, or_else: str = "") -> int
 def checked_discipline(discipline: Any) -> Callable[[], Discipline]:
     """Return what makes the queue, or refuse what does not."""
     if not callable(discipline):
+        hint = ": write the class, not an instance" if hasattr(discipline, "push") else ""
         raise TypeError(
-            f"discipline must be a class such as FIFO or EarliestDeadlineFirst; got {discipline!r}"
+            f"discipline must be a class such as FIFO or EarliestDeadlineFirst; "
+            f"got {discipline!r}{hint}"
         )
     queue = discipline()
     for method in ("push", "pop", "remove", "__len__"):
@@ -84,8 +86,8 @@ def checked_admission(admission: Any, discipline: Callable[[], Discipline]) -> A
         raise TypeError(f"admission must be PredictedWait(), CoDel() or None; got {admission!r}")
     if admission.door().foresees and not hasattr(discipline(), "ahead"):
         raise ValueError(
-            f"admission={admission!r} needs a discipline that can say who is ahead, such as FIFO or "
-            f"EarliestDeadlineFirst; got {discipline!r}"
+            f"{type(admission).__name__} needs a discipline that can say who is ahead, such as FIFO or "
+            f"EarliestDeadlineFirst; got {getattr(discipline, '__name__', repr(discipline))}"
         )
     return admission
 

@@ -366,7 +366,7 @@ def test_routes_have_rules_of_their_own_and_one_queue() -> None:
         ({"body_timeout": -1}, r"body_timeout must be .*-1"),
         ({"max_body": -1}, r"max_body must be at least 0; got -1"),
         ({"max_body": "1k"}, r"max_body must be a whole number or math.inf; got '1k'"),
-        ({"discipline": FIFO()}, r"discipline must be a class"),
+        ({"discipline": FIFO()}, r"discipline must be a class.*: write the class, not an instance"),
         ({"observers": 1}, r"observers must be a sequence"),
         ({"clock": 1}, r"clock must have now\(\) and wait\(\); got 1"),
     ],

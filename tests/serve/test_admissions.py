@@ -77,7 +77,7 @@ def test_the_file_goes_before_the_code(name: str, text: str, expected: tuple[Any
         ),
         (
             '[serve]\ndiscipline = "lifo"\nadmission = "predicted-wait"',
-            r"\[serve\]: admission=PredictedWait\(.*\) needs a discipline that can say who is ahead",
+            r"\[serve\]: PredictedWait needs a discipline that can say who is ahead",
         ),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_simulation_lets_in_as_the_server_would(
         (("--admission", "codle"), "--admission: admission must be one of none, .*; got 'codle'"),
         (
             ("--admission", "predicted-wait", "--discipline", "lifo"),
-            r"--admission: admission=PredictedWait\(.*needs a discipline that can say",
+            r"--admission: PredictedWait needs a discipline that can say",
         ),
     ],
 )

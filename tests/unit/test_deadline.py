@@ -302,3 +302,12 @@ def test_a_learned_limit_is_never_useless_for_what_it_may_become_at_most() -> No
 def test_the_least_of_a_learned_limit_is_finite() -> None:
     with pytest.raises(ValueError, match=r"at_least must be a finite number of seconds; got None"):
         ExecutionTimeout("auto", at_least=None)
+
+
+@pytest.mark.parametrize("bound", ["at_most", "soft"])
+def test_a_bound_that_makes_no_sense_is_called_by_its_name(bound: str) -> None:
+    timeout: Any = "auto" if bound == "at_most" else 5
+    with pytest.raises(
+        ValueError, match=f"^ExecutionTimeout: {bound} must be more than zero seconds.*; got -1$"
+    ):
+        ExecutionTimeout(timeout, **{bound: -1})

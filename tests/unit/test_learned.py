@@ -71,7 +71,8 @@ def test_the_numbers_are_those_of_a_job_that_comes_now(
         ),
         (
             COLD, 0,
-            ("a job that waits expires after 30 of 30 s: nothing is kept for the work, "
+            ("a job that waits expires after 30 of 30 s: nothing is kept for the work before the "
+             "first execution, then twice the longest and at most half, "
             "until there have been 200 executions (0 so far)"),
         ),
         (

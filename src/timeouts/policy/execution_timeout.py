@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from timeouts.deadline import AutoTimeout, Least, Seconds, Timeout, written
+from timeouts.deadline import AutoTimeout, Least, Most, Seconds, Soft, written
 from timeouts.errors import ExecutionTimeoutError, TimeoutsError
 from timeouts.job import Job
 from timeouts.policy.base import Interval, Policy, policy
@@ -36,9 +36,9 @@ class ExecutionTimeout(Policy):
     """
 
     timeout: AutoTimeout
-    soft: Timeout = math.inf
+    soft: Soft = math.inf
     at_least: Least = 0.0
-    at_most: Timeout = math.inf
+    at_most: Most = math.inf
 
     if TYPE_CHECKING:  # what is taken is wider than what is kept
 

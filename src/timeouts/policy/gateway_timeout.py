@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from timeouts.deadline import Reserve, Seconds, Timeout, written
+from timeouts.deadline import Reserve, Seconds, Timeout, spoken, written
 from timeouts.errors import GatewayTimeoutError, TimeoutsError
 from timeouts.job import WAITING, Job
 from timeouts.policy.base import Interval, Policy, policy
@@ -72,9 +72,7 @@ class GatewayTimeout(Policy):
         if not isinstance(self.reserve, float):
             if limit >= self.timeout - 1e-6:  # which the errors are rounded to, and clocks
                 return super().rule(limit)
-            return (
-                f"GatewayTimeout keeps what the work needs, and allows {written(limit)} s to wait"
-            )
+            return f"GatewayTimeout keeps what the work needs, and allows {spoken(limit)} s to wait"
         keeps = f"keeps {written(self.reserve)} s of it for the work"
         if limit < round(self.timeout - self.reserve, 9):
             budget = written(round(limit + self.reserve, 9))
