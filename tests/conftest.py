@@ -1,4 +1,4 @@
-"""How hard Hypothesis looks: `HYPOTHESIS_PROFILE=ci` for many examples, `dev` (the default) for a quick answer."""
+"""How hard Hypothesis looks: `HYPOTHESIS_PROFILE=ci` for many examples, `dev` (the default) for fewer, `quick` for a few."""
 
 import os
 import re
@@ -15,11 +15,12 @@ from timeouts.testing import ManualClock
 
 # No deadline in either: how long an example takes is for the benchmarks to say, not for the tests.
 settings.register_profile("dev", deadline=None, derandomize=False)
+settings.register_profile("quick", deadline=None, derandomize=False, max_examples=25)
 settings.register_profile(
     "ci",
     deadline=None,
     derandomize=False,  # where `CI` is set, Hypothesis would always try the same examples
-    max_examples=300,
+    max_examples=200,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],  # a loaded machine is no failure
 )
