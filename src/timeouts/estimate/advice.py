@@ -22,7 +22,7 @@ Laws:
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
@@ -106,8 +106,7 @@ def advise(curve: Curve, recovery: float) -> Advice:
     waits = tuple(accumulate(map(sub, edges, _just_below(edges, reserves)), max))
     execution = math.inf
     if recovery < math.inf and known.finished[-1] < 1:
-        healthy = HEALTHY * finished[-1]
-        enough = next(place for place, share in enumerate(finished) if share >= healthy)
+        enough = bisect_left(finished, HEALTHY * finished[-1])
         execution = max(_execution(curve, rates, recovery), edges[enough])
     return Advice(edges, tuple(reserves), waits, curve.size, execution)
 

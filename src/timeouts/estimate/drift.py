@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import deque
 
 from timeouts.estimate.durations import GROWTH, LONGEST, SHORTEST, Curve
@@ -35,10 +36,8 @@ class Drift:
         """Expect runs as they are known."""
         shares = curve.finished
         rare = _RARE * shares[-1]
-        shortest = next(e for e, share in zip(curve.edges, shares, strict=True) if share > rare)
-        longest = next(
-            e for e, share in zip(curve.edges, shares, strict=True) if share >= shares[-1] - rare
-        )
+        shortest = curve.edges[bisect_right(shares, rare)]
+        longest = curve.edges[bisect_left(shares, shares[-1] - rare)]
         # The first bucket has no lower edge, and the last no upper one.
         self._short = shortest / GROWTH if shortest > SHORTEST else 0.0
         self._long = longest if longest < LONGEST else math.inf

@@ -10,12 +10,13 @@ from typing import Any
 
 from timeouts import admission
 from timeouts.admission import Admission
+from timeouts.serve.names import find_in, name_in, stem
 
 NOBODY = "none"
 """The default: nobody is turned away who finds a place in the queue."""
 
 ADMISSIONS: dict[str, Admission | None] = {NOBODY: None} | {
-    cls.__module__.rpartition(".")[2].replace("_", "-"): cls()
+    stem(cls): cls()
     for cls in (getattr(admission, name) for name in admission.__all__)
     if issubclass(cls, Admission) and cls is not Admission
 }
@@ -23,7 +24,7 @@ ADMISSIONS: dict[str, Admission | None] = {NOBODY: None} | {
 
 def named(rule: Any) -> Any:
     """Return the name of a rule; one that is in no table stands for itself."""
-    return next((name for name, known in ADMISSIONS.items() if known == rule), rule)
+    return name_in(ADMISSIONS, rule)
 
 
 def rule(said: Any) -> Admission | None:
@@ -32,8 +33,4 @@ def rule(said: Any) -> Admission | None:
     Raises:
         ValueError: there is no such name.
     """
-    if not isinstance(said, str):
-        return said  # type: ignore[no-any-return]  # from the code, where the server checks it
-    if said not in ADMISSIONS:
-        raise ValueError(f"admission must be one of {', '.join(ADMISSIONS)}; got {said!r}")
-    return ADMISSIONS[said]
+    return find_in(ADMISSIONS, "admission", said)  # type: ignore[no-any-return]

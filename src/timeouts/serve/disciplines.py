@@ -12,10 +12,11 @@ from typing import Any
 
 from timeouts import discipline
 from timeouts.discipline import Discipline
+from timeouts.serve.names import find_in, name_in, stem
 from timeouts.server import Server
 
 DISCIPLINES: dict[str, Callable[[], Discipline]] = {
-    cls.__module__.rpartition(".")[2].replace("_", "-"): cls
+    stem(cls): cls
     for cls in (getattr(discipline, name) for name in discipline.__all__)
     if cls is not Discipline
 }
@@ -23,7 +24,7 @@ DISCIPLINES: dict[str, Callable[[], Discipline]] = {
 
 def named(made: Any) -> Any:
     """Return the name of what makes queues; one that is in no table stands for itself."""
-    return next((name for name, known in DISCIPLINES.items() if known is made), made)
+    return name_in(DISCIPLINES, made)
 
 
 def maker(said: Any) -> Callable[[], Discipline]:
@@ -32,11 +33,7 @@ def maker(said: Any) -> Callable[[], Discipline]:
     Raises:
         ValueError: there is no such name.
     """
-    if not isinstance(said, str):
-        return said  # type: ignore[no-any-return]  # from the code, where the server checks it
-    if said not in DISCIPLINES:
-        raise ValueError(f"discipline must be one of {', '.join(DISCIPLINES)}; got {said!r}")
-    return DISCIPLINES[said]
+    return find_in(DISCIPLINES, "discipline", said)  # type: ignore[no-any-return]
 
 
 DEFAULT: str = named(inspect.signature(Server).parameters["discipline"].default)
