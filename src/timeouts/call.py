@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextvars import Context, copy_context
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from timeouts.errors import ServerClosed, Withdrawn
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from timeouts.clock import Clock
 
 NOTHING: Any = object()
+_NESTING = RLock()  # re-entered where a garbage collection calls
 TAKEN = Outcome()
 """In place of an outcome that its caller has: an error kept here would come back round to itself."""
 
@@ -40,7 +42,7 @@ class Call(Job):
         demand: rung when the consumer asks for the next item, or is gone.
         eager: whether its caller is arriving just now, on the loop of the work: it may begin at once.
         loop, task, ended: a task worker's own notes.
-        nested: the calls made inside it for which its handler blocks.
+        nested: the calls made inside it for which its handler blocks; None before the first.
         thread: the thread that runs it, a thread worker's own note.
         request, worker: what is sent, and to whom: a process worker's own notes.
         around: a context manager that can be pickled, which a process worker enters around the handler.
@@ -90,7 +92,7 @@ class Call(Job):
         self.gate: Any = gate
         self.armed = math.inf
         self.callers: Callers | None = None
-        self.nested: set[Call] = set()
+        self.nested: set[Call] | None = None
         self.context: Context | None = copy_context()
         self.outcome: Outcome | None = None
         self.item: Any = NOTHING
@@ -115,6 +117,17 @@ class Call(Job):
         self.outcome = outcome
         self.gate.ring()
 
+    def nest(self, call: Call) -> None:
+        """Note a call for which this one's handler blocks, in any of the handler's threads."""
+        with _NESTING:
+            nested = self.nested = self.nested or set()
+        nested.add(call)
+
+    def unnest(self, call: Call) -> None:
+        """Forget a call for which the handler blocks no longer."""
+        if self.nested is not None:
+            self.nested.discard(call)
+
     def take_context(self) -> Context:
         """Give the context to whoever runs the call: kept, it would refer back to the call."""
         context, self.context = self.context, None
@@ -137,6 +150,11 @@ class Call(Job):
         finally:
             del self, outcome  # the error's traceback keeps this frame, as in `unwrap`
 
+    def leave(self) -> None:
+        """Withdraw it, if anybody has brought it."""
+        if self.callers is not None:
+            self.callers.leave(self)
+
     def rearm(self) -> None:
         """Have the caller look at its deadline again: it is earlier than it was."""
         self.gate.ring()
@@ -153,21 +171,21 @@ def is_unwanted(call: Call) -> bool:
 class JobFuture(Future[Any]):
     """A future whose cancellation, possible until it is settled, withdraws its job."""
 
-    leave: Callable[[], None]
+    call: Call
 
     def cancel(self) -> bool:
         """Withdraw the job, unless it has been answered."""
         if not super().cancel():
             return False
-        if leave := self.take_leave():
+        if call := self.take_call():
             self.set_running_or_notify_cancel()  # or `concurrent.futures.wait` would never see it
-            leave()
+            call.leave()
         return True
 
-    def take_leave(self) -> Callable[[], None] | None:
-        """Give the way to leave to the first who asks: who cancels, or who answers."""
-        leave: Callable[[], None] | None = self.__dict__.pop("leave", None)
-        return leave
+    def take_call(self) -> Call | None:
+        """Give the call to the first who asks: who cancels, or who answers."""
+        call: Call | None = self.__dict__.pop("call", None)
+        return call
 
 
 class Submission(Call):
@@ -178,12 +196,13 @@ class Submission(Call):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.future = JobFuture()
+        self.future.call = self
 
     def answer(self, outcome: Outcome) -> None:
         """Settle the future; one that its holder has cancelled stays cancelled."""
         self.outcome = outcome
         future = self.future
-        if future.take_leave() is None:  # cancelled
+        if future.take_call() is None:  # cancelled
             return
         try:
             if outcome.error is None:

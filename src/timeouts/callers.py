@@ -10,7 +10,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import math
 from collections.abc import AsyncGenerator, Callable, Generator, Hashable
@@ -75,7 +74,7 @@ class Callers:
             raise
         finally:
             if isinstance(serving, Call):
-                serving.nested.discard(call)
+                serving.unnest(call)
             del call, serving  # they may refer to the error, whose traceback refers to this frame
 
     def awaited(self, *invocation: Any) -> Call:
@@ -124,7 +123,7 @@ class Callers:
         finally:
             self.leave(call)
             if isinstance(serving, Call):
-                serving.nested.discard(call)
+                serving.unnest(call)
             del call, serving
 
     async def aiterate(self, *invocation: Any) -> AsyncGenerator[Any, None]:
@@ -155,7 +154,6 @@ class Callers:
             )
         call = self.make(Submission, None, SERVING.get(), *invocation)
         call.timed = True
-        call.future.leave = functools.partial(self.leave, call)
         self._shell.arrive(call)
         return call.future
 
@@ -212,7 +210,7 @@ class Callers:
     def _nest(self, call: Call, serving: Call) -> None:
         """Let a call go with the job whose handler blocks for it, also if that has just gone."""
         if isinstance(serving, Call):  # and not what stands for one in a worker process
-            serving.nested.add(call)
+            serving.nest(call)
             if is_unwanted(serving):
                 self.leave(call)
 

@@ -266,7 +266,7 @@ class Shell:
             self.pool.cancel(call)
             if call.nested and is_unwanted(call):
                 for nested in tuple(call.nested):
-                    nested.callers.leave(nested)
+                    nested.leave()
 
     def _late(self, command: Late, now: float) -> None:
         if self._announcer.late:

@@ -133,3 +133,12 @@ class Model:
     @classmethod
     def of_class(cls, number: int) -> int:
         return cls(2).method(number)
+
+
+def look_for_others() -> None:
+    """Write down this worker, and which of those before it are still there, be it as zombies."""
+    with Path(os.environ["SEEN"]).open("a+") as file:
+        file.seek(0)
+        before = [line.split(":")[0] for line in file.read().split()]
+        others = [pid for pid in before if Path("/proc", pid).exists()]
+        file.write(f"{os.getpid()}:{','.join(others)}\n")

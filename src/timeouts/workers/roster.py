@@ -124,6 +124,11 @@ class Roster(Generic[W]):
         """Whether any slot is in service."""
         return bool(self._in_service())
 
+    @property
+    def complete(self) -> bool:
+        """Whether all slots are in service."""
+        return self._in_service() >= self._slots
+
     def _in_service(self) -> float:
         return self._shell.read(lambda: self._shell.core.slots)
 

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, Any
 from timeouts.observe.observer import logger
 from timeouts.workers import roster
 from timeouts.workers.process import around, native
-from timeouts.workers.process.frames import LIMITS, NEXT, STOP, Frame, Reader, call_frame, frame
+from timeouts.workers.process.frames import (
+    CHUNK,
+    GO,
+    LIMITS,
+    NEXT,
+    STOP,
+    Frame,
+    Reader,
+    call_frame,
+    frame,
+)
 from timeouts.workers.process.post import Post
 
 if TYPE_CHECKING:
@@ -30,9 +40,9 @@ if TYPE_CHECKING:
     from timeouts.outcome import Outcome
     from timeouts.stack import Stack
     from timeouts.workers.process.dumps import Dump, LastWords
+    from timeouts.workers.process.gates import Listener
     from timeouts.workers.process.nursery import Nursery
 
-CHUNK = 65536
 _COARSE = 0.002  # `poll` rounds up to whole milliseconds; the rest of a wait is for `select`
 _FEW = 1024  # descriptors that `select` can take
 _LONGEST = 1e6
@@ -45,7 +55,7 @@ class Worker(roster.Worker):
         number: its place in the pool, from 0; free again when it is gone.
         died: done when its process has died, though it may not be buried.
         buried: whether its burial has been ordered, so that its pid may be anybody's.
-        gone: whether it and all that it left behind is dead and buried.
+        left: done when it and all that it left behind is dead and buried.
         stopping: whether somebody sees to its end already.
         cause: why it died.
         verdict: what its call is told, if that is not simply that the worker was lost.
@@ -55,6 +65,7 @@ class Worker(roster.Worker):
         between: whether its stream waits to be asked for the next item.
         farewell: set when a call that was asked to stop has ended.
         limits: those that it was told last.
+        listeners: by loop, what reads the channel there.
     """
 
     def __init__(  # noqa: PLR0917 - what belongs to one worker
@@ -77,7 +88,7 @@ class Worker(roster.Worker):
         self.dumped = dumped
         self.loop = asyncio.get_running_loop()
         self.died: asyncio.Future[None] = self.loop.create_future()
-        self.gone = False
+        self.left: asyncio.Future[None] = self.loop.create_future()
         self.buried = False
         self.stopping = False
         self.cause = "it has not died"
@@ -89,6 +100,7 @@ class Worker(roster.Worker):
         self.between = False
         self.farewell: asyncio.Event | None = None
         self.limits: Stack | None = limits
+        self.listeners: dict[asyncio.AbstractEventLoop, Listener] = {}
         self.fd = sock.fileno()
         self._reader = Reader()
         self._poll = select.poll()
@@ -98,7 +110,17 @@ class Worker(roster.Worker):
         """Show place and pid."""
         return f"<worker {self.number}, pid {self.pid}>"
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has left; may be asked in any thread."""
+        return self.left.done()
+
     # The call.
+
+    def begin(self) -> None:
+        """Let it set up what it needs: until now it has only been born."""
+        with contextlib.suppress(OSError):  # it has died, which is told in another way
+            self.send(GO)
 
     def assign(self, call: Call) -> None:
         """Give it a call."""
@@ -216,7 +238,7 @@ class Worker(roster.Worker):
         self.close()
         last = self.words.text()
         self.cause = f"{cause}; its last words were:\n{last}" if last else cause
-        self.gone = True
+        self.left.set_result(None)
 
     def close(self) -> None:
         """Let go of all descriptors but the channel's, which somebody may be about to listen to.

@@ -13,6 +13,8 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
+CHUNK = 4096
+"""Bytes to read at once: nearly every frame, and little enough to be at hand without asking the kernel for memory."""
 HEAD = Struct("<IBI")
 HEAD_SIZE = HEAD.size
 _NONE = (-1, 0, 0)
@@ -39,6 +41,8 @@ class Kind(IntEnum):
 
 
 CALL, NEXT, STOP, READY, UNFIT, VALUE, ERROR, ITEM, AROUND, LIMITS = Kind
+GO = b"!"
+"""What a worker that has been born waits for, before all frames."""
 RETIRE = 0x80
 """Added to the kind of an answer: the worker has had enough and wants to be replaced."""
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from timeouts.gate import Gate, LoopGate
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from timeouts.call import Call
     from timeouts.workers.process.channel import Worker
     from timeouts.workers.process.pool import ProcessPool
+
+LOOK = 0.005  # seconds between two looks at a loop that is to let go of a channel
 
 
 class WireGate(Gate):
@@ -64,18 +66,17 @@ class WireGate(Gate):
 class WireLoopGate(LoopGate):
     """The doorbell of a coroutine, whose loop also watches the worker's channel."""
 
-    __slots__ = ("_call", "_listening", "_pool", "_worker")
+    __slots__ = ("_pool", "_worker", "call")
 
     def __init__(self, pool: ProcessPool, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._pool = pool
         self._worker: Worker | None = None
-        self._call: Call | None = None
-        self._listening = False
+        self.call: Call | None = None
 
     def offer(self, worker: Worker) -> None:
         """Say whom to listen to from now on."""
-        self._call = worker.call
+        self.call = worker.call
         if get_ident() == self._thread:
             self._listen(worker)
         else:
@@ -84,7 +85,7 @@ class WireLoopGate(LoopGate):
 
     async def wait(self, seconds: float = math.inf) -> bool:
         """Suspend until rung, at most `seconds`, and listen meanwhile."""
-        if self._worker is not None and not self._listening:
+        if self._worker is not None:
             self._listen(self._worker)
         try:
             return await super().wait(seconds)
@@ -98,25 +99,73 @@ class WireLoopGate(LoopGate):
 
     def _listen(self, worker: Worker) -> None:
         self._worker = worker
-        if self._call is not None and worker.call is self._call and not worker.watching:
-            self._listening = True
-            self.loop.remove_reader(worker.fd)  # of one that is gone, and had the same number
-            self.loop.add_reader(worker.fd, self._hear)
+        if self.call is not None and worker.call is self.call and not worker.watching:
+            listener = worker.listeners.get(self.loop) or Listener(self._pool, worker, self.loop)
+            listener.listen(self)
 
     def _stop_listening(self) -> None:
-        if self._listening:
-            self._listening = False
-            if self._worker is not None:
-                self.loop.remove_reader(self._worker.fd)
+        if (
+            self._worker is not None
+            and (listener := self._worker.listeners.get(self.loop)) is not None
+        ):
+            listener.rest(self)
+
+
+class Listener:
+    """A loop's reader of one channel, which stays from call to call: to come and go costs as much as a call.
+
+    Law: it reads for nobody but the gate of the call that the worker serves. Woken for another party
+    it goes, and before the descriptor is closed it has gone: the number will be somebody else's.
+    """
+
+    __slots__ = ("_gate", "_is_there", "_pool", "_worker", "loop")
+
+    def __init__(self, pool: ProcessPool, worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._pool = pool
+        self._worker = worker
+        self._gate: WireLoopGate | None = None
+        self._is_there = False
+        for other in list(worker.listeners):
+            if other.is_closed():
+                worker.listeners.pop(other, None)
+        worker.listeners[loop] = self
+
+    def listen(self, gate: WireLoopGate) -> None:
+        """Read for a gate from now on."""
+        self._gate = gate
+        if not self._is_there:
+            self._is_there = True
+            self.loop.add_reader(self._worker.fd, self._hear)
+
+    def rest(self, gate: WireLoopGate) -> None:
+        """Read for this gate no longer."""
+        if self._gate is gate:
+            self._gate = None
+
+    def go(self) -> None:
+        """Let go of the descriptor, on its loop."""
+        self._gate = None
+        if self._is_there:
+            self._is_there = False
+            self.loop.remove_reader(self._worker.fd)
+
+    async def gone(self) -> None:
+        """Have it go, and wait until it has; on any loop."""
+        with contextlib.suppress(RuntimeError):  # its loop is closed
+            self.loop.call_soon_threadsafe(self.go)
+        while self._is_there and not self.loop.is_closed():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(LOOK)
 
     def _hear(self) -> None:
-        worker: Any = self._worker
+        gate, worker = self._gate, self._worker
+        if gate is None or worker.call is not gate.call or worker.watching:
+            self.go()
+            return
         try:
             frames = worker.receive_now()
         except EOFError:  # its end is told by a ring
-            self._stop_listening()
-            self._worker = None
+            self.go()
             return
         if frames:
-            self._stop_listening()
             self._pool.hear(worker, frames)

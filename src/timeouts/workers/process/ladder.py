@@ -31,7 +31,7 @@ class Ladder(NamedTuple):
     term_grace: float
 
     async def climb(self, worker: Worker, dump: Dump) -> None:
-        """Stop a worker; return when its process has died."""
+        """Kill a worker, after what else there is; its death follows."""
         if self.stacks and not worker.died.done():
             worker.dump()
             await _first(worker.died, dump.complete, seconds=DUMP_LIMIT)
@@ -39,7 +39,6 @@ class Ladder(NamedTuple):
             worker.terminate()
             await _first(worker.died, seconds=self.term_grace)
         worker.kill()
-        await asyncio.shield(worker.died)
 
 
 async def _first(*events: asyncio.Future[None], seconds: float) -> None:

@@ -83,7 +83,7 @@ class Nursery:
             self._births.pop(number, None)
 
     async def bury(self, pid: int) -> int | None:
-        """Have a dead worker buried with all it left behind; return its exit code, None if unknown."""
+        """Have a worker buried once it is dead, with all it left behind; return its exit code, None if unknown."""
         buried = self._burials[pid] = self._loop.create_future()
         try:
             self._order("bury", pid)
@@ -92,6 +92,11 @@ class Nursery:
             return None
         code: int | None = await buried
         return code
+
+    def have_deaths_told(self) -> None:
+        """Have the template tell of each death, because no pidfd does."""
+        with contextlib.suppress(OSError):  # it has died itself
+            self._order("tell", 0)
 
     def close(self) -> None:
         """Have everything killed."""

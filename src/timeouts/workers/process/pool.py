@@ -33,6 +33,7 @@ from timeouts.workers.process.charter import Charter
 from timeouts.workers.process.frames import ITEM, RETIRE, VALUE, Frame
 from timeouts.workers.process.gates import WireGate, WireLoopGate
 from timeouts.workers.process.parcel import Unsendable, pack
+from timeouts.workers.process.post import light
 from timeouts.workers.process.staff import Staff
 from timeouts.workers.roster import Roster
 
@@ -86,7 +87,7 @@ class ProcessPool:
             self.open()
         function = None if call.function is self.handler.function else call.function
         try:
-            call.request = pack((function, call.args, call.kwargs))
+            call.request = light(pack((function, call.args, call.kwargs)))
         except Unsendable as why:
             raise PayloadError(
                 f"the arguments of {self.handler.name} cannot be sent to a worker process: {why}"

@@ -61,15 +61,16 @@ class Post:
         self._lender = Lender(out_fd, keep=keep)
         self._borrower = Borrower(in_fd, most=most)
 
-    def wrap(self, parcel: Parcel) -> bytes:
+    def wrap(self, parcel: Parcel | bytes) -> bytes:
         """Return the body that stands for a parcel: it must be sent, or recalled."""
-        pieces = parcel.pieces
-        if parcel.buffers or len(pieces) != 1 or len(pieces[0]) > INLINE:
+        if isinstance(parcel, Parcel):
+            parcel = light(parcel)
+        if isinstance(parcel, Parcel):
             region = self._put(parcel)  # first: if it fails, nothing was taken to be returned
             return b"".join((_LARGE, self._returns(), _REGION.pack(*region)))
         if self._borrower.idle:
-            return _PLAIN + pieces[0]
-        return b"".join((_SMALL, self._returns(), pieces[0]))
+            return _PLAIN + parcel
+        return b"".join((_SMALL, self._returns(), parcel))
 
     def unwrap(self, body: bytes) -> Any:
         """Return the value of a body; raise what loading it raises, ValueError if it is no body."""
@@ -119,6 +120,14 @@ class Post:
     def _returns(self) -> bytes:
         offsets = self._borrower.done(RETURNS)
         return _COUNT.pack(len(offsets)) + _offsets(len(offsets)).pack(*offsets)
+
+
+def light(parcel: Parcel) -> Parcel | bytes:
+    """Return a small parcel as the bytes that it is: while it waits, nothing else need be kept."""
+    pieces = parcel.pieces
+    if parcel.buffers or len(pieces) != 1 or len(pieces[0]) > INLINE:
+        return parcel
+    return bytes(pieces[0])
 
 
 def _opened(body: bytes) -> Letter:

@@ -1,7 +1,8 @@
 """The life of the workers: hired, watched over, stopped, buried and replaced, on one thread's loop.
 
 Laws:
-- A worker that is gone is replaced, and never before it is gone: its memory is free by then.
+- A worker that is gone is replaced. Its successor may be born while it is being stopped, but sets nothing up, and
+  so takes no memory to speak of, before the other is gone and has given its own back.
 - Starting has a limit of its own. After a failure the next attempt waits, longer each time; while
   nobody is left to serve, callers are told why instead of being kept waiting.
 """
@@ -40,6 +41,8 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 30.0
 PATIENCE = 2.0  # seconds for each pool at the interpreter's exit
 REST = 1.0  # seconds between a burial and the end of the channel; its number is not reused before
+LETTING_GO = 0.05  # seconds for the callers' loops to take their readers off, at the end
+NO_HURRY = 0.01  # seconds in which one from the reserve has answered; a birth at the same time would hold it up
 RETIREMENT = 1.0  # seconds in which a worker that is let go must end by itself
 
 
@@ -62,9 +65,10 @@ class Staff:
         )
         self._places = range(pool.slots + kind.spares)
         self._workers: dict[int, Worker | None] = {}
+        self._leaving: set[Worker] = set()  # those whose successors are being born
         self._gone: dict[int, float] = {}  # since when the worker of a place is
         self._failures = 0
-        self._resting: set[socket.socket] = set()
+        self._resting: set[Worker] = set()
         self._closing = False
         self._blind = False  # whether deaths are told by the template alone
         self._nursery: Nursery | None = None
@@ -130,7 +134,8 @@ class Staff:
             self._do(self._say_farewell(worker, call))
 
     def _born(self) -> list[Worker]:
-        return [worker for worker in self._workers.values() if worker is not None]
+        staff = [worker for worker in self._workers.values() if worker is not None]
+        return [*staff, *self._leaving]
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._thread.loop.create_task(work)
@@ -152,9 +157,9 @@ class Staff:
                 self._workers[place] = None
                 self._do(self._employ(place))
 
-    async def _employ(self, place: int) -> None:
+    async def _employ(self, place: int, before: Worker | None = None) -> None:
         try:
-            worker = await self._hire(place)
+            worker = await self._hire(place, before)
         except StartupFailed as why:
             if self._closing:
                 return
@@ -180,12 +185,19 @@ class Staff:
             if place in self._gone:
                 self._pool.shell.respawned(place, worker.pid, self._gone.pop(place))
 
-    async def _hire(self, place: int) -> Worker:
+    async def _hire(self, place: int, before: Worker | None) -> Worker:
         limit = self._kind.startup_timeout
+        within = None if limit == float("inf") else limit
         try:
-            async with asyncio.timeout(None if limit == float("inf") else limit):
-                nursery = await self._nursery_ready()
-                worker = await self._bear(nursery, place)
+            worker = None
+            if before is not None:
+                async with asyncio.timeout(within):
+                    worker = await self._bear_early(place)
+                await asyncio.shield(before.left)
+            async with asyncio.timeout(within):
+                if worker is None:
+                    worker = await self._bear(await self._nursery_ready(), place)
+                worker.begin()
                 await self._ready(worker)
         except TimeoutError:
             await self._give_up(place)
@@ -198,6 +210,13 @@ class Staff:
         if worker.died.done():  # since it said that it was ready
             self._on_loss(worker)
         return worker
+
+    async def _bear_early(self, place: int) -> Worker | None:
+        """Have a successor born beside who is being stopped; None if there is no room for both."""
+        try:
+            return await self._bear(await self._nursery_ready(), place)
+        except (StartupFailed, OSError):
+            return None
 
     async def _give_up(self, place: int) -> None:
         late = self._workers[place]
@@ -295,19 +314,24 @@ class Staff:
         pidfd = native.watch_process(worker.pid)
         if pidfd is None:
             self._blind = True
+            worker.nursery.have_deaths_told()
         else:
             self._thread.loop.add_reader(pidfd, self._on_pidfd, worker, pidfd)
 
     def _on_pidfd(self, worker: Worker, pidfd: int) -> None:
         self._thread.loop.remove_reader(pidfd)
         os.close(pidfd)
-        self._on_death(worker.pid)
+        self._has_died(worker)
 
     def _on_death(self, pid: int) -> None:
         for worker in self._born():
-            if worker.pid == pid and not worker.died.done():
-                worker.died.set_result(None)
-                self._on_loss(worker)
+            if worker.pid == pid and not worker.buried:
+                self._has_died(worker)
+
+    def _has_died(self, worker: Worker) -> None:
+        if not worker.died.done():
+            worker.died.set_result(None)
+            self._on_loss(worker)
 
     def _on_loss(self, worker: Worker) -> None:
         if not worker.stopping and not self._closing:
@@ -324,21 +348,13 @@ class Staff:
     async def _stop(self, worker: Worker, culprit: Call | None, since: float) -> None:
         call = worker.call
         await self._kind.ladder.climb(worker, worker.dumped)
+        self._see_to_successor(worker)
         await self._bury(worker)
         if culprit is not None:
             self._pool.shell.killed(culprit, worker.pid, worker.cause, since)
-        if call is not None:
-            stacks = worker.dumped.text()
-            logger.log(
-                # A caller who has left (a Ctrl-C, say) has seen no failure, and need not read of one.
-                logging.INFO if isinstance(call.error, Withdrawn) else logging.WARNING,
-                "%r was stopped while it ran %r: %s%s",
-                worker,
-                call,
-                worker.cause,
-                f"; its stacks were:\n{stacks}" if stacks else "",
-            )
         self._replace(worker)
+        if call is not None:  # written later: the successor is waiting
+            self._thread.loop.call_soon(_report, worker, call)
 
     async def _lose(self, worker: Worker) -> None:
         await self._bury(worker, by_itself=True)
@@ -367,8 +383,6 @@ class Staff:
     async def _bury(self, worker: Worker, *, by_itself: bool = False) -> None:
         """See a worker and all that it leaves behind into the grave; kill what is not dead yet."""
         worker.kill()
-        if not worker.died.done():
-            await asyncio.shield(worker.died)
         worker.buried = True
         code = await worker.nursery.bury(worker.pid)
         self._lay_to_rest(worker, _cause(code, hint=by_itself))
@@ -377,19 +391,44 @@ class Staff:
         self._unwatch(worker)
         worker.lay_to_rest(cause)
         self._pool.settle(worker)
-        self._resting.add(worker.sock)
-        self._thread.loop.call_later(REST, self._close_channel, worker.sock)
+        self._resting.add(worker)
+        self._thread.loop.call_later(REST, lambda: self._do(self._close_channel(worker)))
 
-    def _close_channel(self, channel: socket.socket) -> None:
-        """Give a descriptor back once no caller can be on the point of listening to it."""
-        self._resting.discard(channel)
-        channel.close()
+    async def _close_channel(self, worker: Worker) -> None:
+        """Give a descriptor back once no caller listens to it, or can be on the point of doing so."""
+        for listener in list(worker.listeners.values()):
+            await listener.gone()
+        self._resting.discard(worker)
+        worker.sock.close()
+
+    async def _close_channels(self) -> None:
+        with contextlib.suppress(TimeoutError):  # a loop that its owner blocks lets go of nothing
+            async with asyncio.timeout(LETTING_GO):
+                for worker in tuple(self._resting):
+                    await self._close_channel(worker)
+        for worker in self._resting:
+            worker.sock.close()
+
+    def _see_to_successor(self, worker: Worker) -> None:
+        in_place = self._workers.get(worker.number) is worker
+        # Where there is a reserve its turn is now, and a birth would only hold it up.
+        if in_place and not self._pool.roster.spares and not self._closing:
+            self._leaving.add(worker)
+            self._workers[worker.number] = None
+            self._do(self._employ(worker.number, worker))
 
     def _replace(self, worker: Worker) -> None:
-        if self._workers.get(worker.number) is worker:
+        if worker in self._leaving:
+            self._leaving.discard(worker)
+        elif self._workers.get(worker.number) is worker:
             del self._workers[worker.number]
-            self._gone[worker.number] = self._pool.shell.clock.now()
-            self._fill()
+            if self._pool.roster.complete:
+                self._thread.loop.call_later(NO_HURRY, self._fill)
+            else:
+                self._fill()
+        else:
+            return
+        self._gone[worker.number] = self._pool.shell.clock.now()
 
     def _unwatch(self, worker: Worker) -> None:
         if worker.watched:
@@ -431,11 +470,23 @@ class Staff:
             if not worker.gone:
                 worker.buried = True
                 self._lay_to_rest(worker, "the server was closed")
-        for channel in self._resting:
-            channel.close()
+        await self._close_channels()
         self._end.set()
         self._pool.shell.wake_watchers()
         self._thread.close()
+
+
+def _report(worker: Worker, call: Call) -> None:
+    stacks = worker.dumped.text()
+    logger.log(
+        # A caller who has left (a Ctrl-C, say) has seen no failure, and need not read of one.
+        logging.INFO if isinstance(call.error, Withdrawn) else logging.WARNING,
+        "%r was stopped while it ran %r: %s%s",
+        worker,
+        call,
+        worker.cause,
+        f"; its stacks were:\n{stacks}" if stacks else "",
+    )
 
 
 def _retrieve(task: asyncio.Task[Nursery]) -> None:

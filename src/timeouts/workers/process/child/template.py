@@ -3,7 +3,8 @@
 Laws:
 - It forks only while no other thread and no CUDA context exists in it: what is forked beside a
   thread may wait for ever for a lock that the thread held.
-- It buries a worker only when told to, so until then the worker's pid belongs to nobody else.
+- It buries a worker only when told to, so until then the worker's pid belongs to nobody else. It may be told
+  before the worker is dead.
 - A worker is gone when it and every process that descends from it has been buried. The template is
   the adoptive parent of orphans, and nobody but a dead worker leaves it any.
 """
@@ -63,6 +64,7 @@ class Template:
         self._birth_fd = birth_fd
         self._fds: deque[int] = deque()
         self._mine: set[int] = set()
+        self._due: set[int] = set()
         self._dying: dict[int, int] = {}
         self._alarm, wakeup = os.pipe()
         os.set_blocking(self._alarm, False)
@@ -70,6 +72,7 @@ class Template:
         self._wakeup = wakeup
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _nothing)
+        self._tells = False
 
     def tell(self, *message: Any) -> None:
         """Tell the server."""
@@ -90,8 +93,7 @@ class Template:
             _refuse_unsound(self._charter.preload)
             gc.collect()
             gc.freeze()  # a collection in a worker would copy every page it looks at
-            if self._charter.preload is not None:
-                pages.gather(GATHERING)
+            pages.gather(GATHERING)
         elif self._birth.method == "forkserver":
             sys.path[:] = self._birth.code["sys_path"]
         self._mine |= native.children()  # the model's own helpers, if it has any
@@ -105,8 +107,9 @@ class Template:
             ready, _, _ = select.select(watched, [], [])
             if self._alarm in ready:
                 os.read(self._alarm, 4096)
-                self._report_deaths()
-                self._sweep()
+                self._reap()
+                if self._tells:
+                    self._report_deaths()
             if self._control in ready:
                 data, fds, _, _ = socket.recv_fds(self._control, 65536, 4 * FDS)
                 if not data:
@@ -120,11 +123,12 @@ class Template:
     def _obey(self, order: str, argument: int) -> None:
         if order == "spawn":
             self._spawn(argument)
+        elif order == "tell":
+            self._tells = True
+            self._report_deaths()
         else:
-            _, status = os.waitpid(argument, 0)
-            self._mine.discard(argument)
-            self._dying[argument] = os.waitstatus_to_exitcode(status)
-            self._sweep()
+            self._due.add(argument)
+            self._reap()
 
     def _spawn(self, number: int) -> None:
         fds = [self._fds.popleft() for _ in range(FDS)]
@@ -179,8 +183,18 @@ class Template:
             for fd in moved:
                 os.close(fd)
 
+    def _reap(self) -> None:
+        """Bury those who have died and whose burial was ordered, and all that they left behind."""
+        for pid in tuple(self._due):
+            died, status = os.waitpid(pid, os.WNOHANG)
+            if died:
+                self._due.discard(pid)
+                self._mine.discard(pid)
+                self._dying[pid] = os.waitstatus_to_exitcode(status)
+        self._sweep()
+
     def _report_deaths(self) -> None:
-        """Tell of those who have died, without burying them; a server that has pidfds knows already."""
+        """Tell of those who have died, without burying them, where the kernel does not tell the server."""
         for pid in tuple(self._mine):
             with contextlib.suppress(ChildProcessError):
                 if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):

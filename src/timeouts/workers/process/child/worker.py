@@ -40,7 +40,9 @@ from timeouts.workers.process.frames import (
     CALL,
     CALL_TIMES,
     CALL_TIMES_SIZE,
+    CHUNK,
     ERROR,
+    GO,
     ITEM,
     LIMITS,
     NEXT,
@@ -98,6 +100,8 @@ def _live(  # noqa: PLR0917
     if os.getppid() != template:  # it died before we asked to be told
         return
     sock = socket.socket(fileno=channel)
+    if sock.recv(len(GO)) != GO:  # the server has let go
+        return
     try:
         if told is None:
             with born.settling_in():
@@ -229,7 +233,7 @@ class Worker:
 
     def _receive(self) -> Frame | None:
         while not self._frames:
-            data = self._sock.recv(65536)
+            data = self._sock.recv(CHUNK)
             if not data:
                 return None
             self._frames = self._reader.feed(data)
