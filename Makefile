@@ -16,6 +16,9 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 TYPED := $(foreach folder,src tests examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 # These decide, so every branch of theirs is taken by a test.
 COVERED := admission/* commands core deadline discipline/* estimate/* heap job pace policy/* stack
+# What decides and the shells around it, on clocks that the tests move: what you run while you work on these.
+QUICK := $(addprefix tests/,core discipline estimate shells testing unit) \
+  $(foreach slow,*_realtime.py test_*benchmark*.py test_versus_*.py,--ignore-glob='*/$(slow)')
 comma := ,
 empty :=
 covered_files := $(subst $(empty) $(empty),$(comma),$(COVERED:%=*/timeouts/%.py))
@@ -25,13 +28,13 @@ export PYRIGHT_PYTHON_GLOBAL_NODE = 0
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types docs wheel test-wheel bench mutants clean
+.PHONY: help demo test quick check lint format types docs wheel test-wheel bench peers mutants clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo
-	@echo '  PYTHON=... chooses the interpreter of $(VENV); ARGS="..." is passed on by demo, test, bench and mutants.'
+	@echo '  PYTHON=... chooses the interpreter of $(VENV); ARGS="..." is passed on by demo, test, quick, bench, peers and mutants.'
 
 # ── what users want ──────────────────────────────────────────────────────────────────────────────
 
@@ -40,6 +43,9 @@ demo: $(VENV)/.demo ## See the two stages of a request, on real input
 
 test: $(VENV)/.test ## Run the tests (HYPOTHESIS_PROFILE=ci looks harder)
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+quick: $(VENV)/.test ## The tests of what decides and of the shells: under a minute on two cores
+	@$(BIN)/python -m pytest $(PARALLEL) $(QUICK) $(ARGS)
 
 # ── what a change must pass ──────────────────────────────────────────────────────────────────────
 
@@ -90,6 +96,9 @@ bench: $(VENV)/.bench ## Measure (ratios within one run; never part of the tests
 	  echo "── $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; \
 	done
 
+peers: $(VENV)/.peers ## Measure process workers against other libraries; takes long (ARGS="--quick")
+	@$(BIN)/python benchmarks/versus_peers $(ARGS)
+
 mutants: $(VENV)/.mutants ## Mutation testing of the pure modules
 	@$(BIN)/python tools/mutants.py $(ARGS)
 
@@ -127,6 +136,10 @@ $(VENV)/.check: $(VENV)/.test
 
 $(VENV)/.bench: $(VENV)/.demo
 	$(PIP) --editable '.[demo,serve]' --group bench
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.made pyproject.toml
+	$(PIP) --editable . --group peers
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.test

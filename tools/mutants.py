@@ -4,8 +4,8 @@
     python tools/mutants.py                     # all pure modules
     python tools/mutants.py core.py heap.py     # only these files of src/timeouts
 
-Runs mutmut on a copy of the tree in a temporary folder, with the tests of `tests/core` and those
-of `tests/unit` that are about the pure modules. A survivor that `tests/mutants_survivors.md` does
+Runs mutmut on a copy of the tree in a temporary folder, with the tests of the pure modules: `tests/core`,
+`tests/discipline`, `tests/estimate` and some of `tests/unit`. A survivor that `tests/mutants_survivors.md` does
 not list with a reason is printed and makes the exit status 1; so does a row of that list whose
 mutant does not survive, or is no longer made.
 """
@@ -23,12 +23,17 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 LIST = ROOT / "tests" / "mutants_survivors.md"
 FILES = (
-    *("core.py", "stack.py", "job.py", "deadline.py", "heap.py", "explain.py", "outcome.py"),
-    *("errors.py", "statuses.py", "policy/*", "discipline/*"),
+    *("core.py", "stack.py", "job.py", "deadline.py", "heap.py", "pace.py", "commands.py"),
+    *("explain.py", "learned.py", "outcome.py", "errors.py", "statuses.py", "callsite.py"),
+    *("policy/*", "discipline/*", "admission/*", "estimate/*"),
+)
+UNITS = (
+    *("deadline", "errors", "heap", "learned", "outcome", "pace", "policy_words", "soft_limit"),
+    *("stack", "stack_of_strangers"),
 )
 TESTS = (
-    "tests/core",
-    *(f"tests/unit/test_{name}.py" for name in ("deadline", "errors", "heap", "outcome", "stack")),
+    *("tests/core", "tests/discipline", "tests/estimate"),
+    *(f"tests/unit/test_{name}.py" for name in UNITS),
 )
 # mutmut calls mutated functions through trampolines: these tests look at frames and would see those.
 FRAMES = "not users_line and not no_cycle"

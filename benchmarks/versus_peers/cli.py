@@ -7,7 +7,9 @@ within one run: the figures themselves depend on the machine and on what else it
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from versus_peers import report
@@ -20,8 +22,8 @@ from versus_peers.turns import take
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "versus-peers.md"
 BEGIN, END = "<!-- begin: written by benchmarks/versus_peers -->", "<!-- end -->"
-SLOW = frozenset({"ray"})  # takes seconds to start: only when it is asked for
 QUICK = ("floor", "timeouts", "pebble")
+INSTALL = "pip install --editable . --group peers"
 
 
 def main() -> None:
@@ -55,7 +57,8 @@ def measure(rows: list[str], peers: list[str], rounds: int, effort: Effort) -> R
                     results.add(row, peer, {"failed": PEERS[peer].cannot[row]})
                     continue
                 patient = row == "kills" and peer.startswith("timeouts") and number == 0
-                outcome = take(row, peer, replace(effort, seed=number, all_kills=patient))
+                own = replace(effort.part(PEERS[peer].share), seed=number, all_kills=patient)
+                outcome = take(row, peer, own)
                 results.add(row, peer, outcome)
                 said = outcome.get("failed") or f"{results.cell(row, peer).known[-1]:.4g}"
                 print(f"  {row}, round {number + 1}: {peer}: {said}", flush=True)
@@ -64,10 +67,30 @@ def measure(rows: list[str], peers: list[str], rounds: int, effort: Effort) -> R
 
 def write_docs(results: Results) -> None:
     """Put the table into its page, and the picture beside it."""
-    page = PAGE.read_text()
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{report.markdown(results)}\n{END}{rest.split(END)[1]}")
+    PAGE.write_text(filled(PAGE.read_text(), report.markdown(results)))
     report.draw(results, PAGE.with_suffix(".svg"))
+
+
+def filled(page: str, text: str) -> str:
+    """Return a page with this text between its marks, and the rest as it was."""
+    before, _, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"a page must have the lines {BEGIN} and {END}, in this order")
+    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+
+
+def missing(peer: str) -> list[str]:
+    """Return the packages of a peer that are not installed."""
+    return [package for package in PEERS[peer].packages if not _is_installed(package)]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _options() -> argparse.Namespace:
@@ -110,11 +133,22 @@ def _chosen_rows(parser: argparse.ArgumentParser, said: str | None) -> list[str]
 
 def _chosen_peers(parser: argparse.ArgumentParser, said: str | None, *, quick: bool) -> list[str]:
     if said is None and not quick:
-        return [name for name in PEERS if name not in SLOW]
+        return _installed_peers()
     words = [
         word.strip().replace("ours", "timeouts") for word in (said or ",".join(QUICK)).split(",")
     ]
     for word in words:
         if not any(name.startswith(word) for name in PEERS):
             parser.error(f"there is no peer {word!r}; there are: {'; '.join(PEERS)}")
-    return [name for name in PEERS if any(name.startswith(word) for word in words)]
+    chosen = [name for name in PEERS if any(name.startswith(word) for word in words)]
+    if lacking := sorted({package for name in chosen for package in missing(name)}):
+        parser.error(f"not installed: {', '.join(lacking)}; {INSTALL}")
+    return chosen
+
+
+def _installed_peers() -> list[str]:
+    """Return all that can be measured here; tell which cannot."""
+    absent = [name for name in PEERS if missing(name)]
+    if absent:
+        print(f"left out, not installed: {'; '.join(absent)}; {INSTALL}", file=sys.stderr)
+    return [name for name in PEERS if name not in absent]

@@ -7,13 +7,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from versus_peers.bars import BARS, TITLES, Title
+from versus_peers.bars import BARS, OURS, TITLES, Title
 from versus_peers.peers import PEERS
 from versus_peers.results import Cell, Results
+from versus_peers.rows import NOTHING_LEFT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+PICTURE = "versus-peers.svg"
 COLOURS = {"timeouts": "#1f6f8b", "floor": "#b8bec6"}
 OTHERS = "#e0a458"
 
@@ -55,7 +57,7 @@ def bars(results: Results) -> str:
 
 
 def markdown(results: Results) -> str:
-    """Return the bars, and a table with a line per peer and a column per row."""
+    """Return the bars, a table with a line per peer and a column per row, and where the picture is."""
     rows = [row for row in TITLES if row in results.table]
     parts = ["| | bar | measured | |", "|---|---|---|---|"]
     parts += [f"| {' | '.join(line)} |" for line in _bars(results)]
@@ -67,7 +69,8 @@ def markdown(results: Results) -> str:
             stops = "" if name.startswith("floor") else peer.stops or "nothing"
             cells = " | ".join(_cell(results, row, name) for row in rows)
             parts.append(f"| {name} | {stops} | {cells} |")
-    return "\n".join([*parts, "", f"{header(results)}."]) + "\n"
+    seen_as = "the same figures as a picture: a panel for each column, a line for each peer"
+    return "\n".join([*parts, "", f"{header(results)}.", "", f"![{seen_as}]({PICTURE})"]) + "\n"
 
 
 def draw(results: Results, file: Path) -> None:
@@ -134,6 +137,19 @@ def _bars(results: Results) -> Iterator[Sequence[str]]:
         if measured is not None:
             who = TITLES[bar.row].short + (", a spare" if "spares" in bar.who else "")
             yield who, str(bar), bar.shown(measured), "kept" if bar.kept(measured) else "MISSED"
+    yield from _left_behind(results)
+
+
+def _left_behind(results: Results) -> Iterator[Sequence[str]]:
+    """Say what is left after the most kills in a row that one process of ours has made."""
+    notes = [
+        outcome["notes"] for outcome in results.cell("kills", OURS).outcomes if "notes" in outcome
+    ]
+    if notes:
+        most = max(notes, key=lambda note: note["kills"])
+        left = str(most["note"])
+        verdict = "kept" if left == NOTHING_LEFT else "MISSED"
+        yield TITLES["kills"].short, NOTHING_LEFT, f"{left} by {most['kills']:,} kills", verdict
 
 
 def _heading(title: Title) -> str:
@@ -145,7 +161,7 @@ def _cell(results: Results, row: str, peer: str) -> str:
     if not cell.known:
         return PEERS[peer].cannot.get(row) or cell.note
     late = f", p99 {_short(cell.p99)}" if row == "told" else ""
-    note = "" if cell.note in {"", "nothing left"} else f"; {cell.note}"
+    note = "" if cell.note in {"", NOTHING_LEFT} else f"; {cell.note}"
     return f"{_short(median(cell.known))}{late} [{_span(cell)}]{note}"
 
 

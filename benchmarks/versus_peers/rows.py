@@ -6,6 +6,7 @@ Each makes its figures in a process of its own, which has measured nothing else 
 from __future__ import annotations
 
 import gc
+import math
 import os
 import resource
 import threading
@@ -27,6 +28,7 @@ LIMIT = 10.0  # of calls that are expected to succeed
 SHORT = 0.1  # of calls that are not
 HANG = 5.0
 FLOOD_SECONDS = 2.0
+NOTHING_LEFT = "nothing left"  # noted where everything is as it was before
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,18 @@ class Effort:
             arrays=5,
             kills=min(self.kills, 50),
             kills_seconds=4.0,
+        )
+
+    def part(self, share: float) -> Effort:
+        """Return the effort for a peer that makes only a share of the calls, since each takes long."""
+        return replace(
+            self,
+            floods=math.ceil(self.floods * share),
+            told=math.ceil(self.told * share),
+            recoveries=math.ceil(self.recoveries * share),
+            half_seconds=self.half_seconds * share,
+            arrays=math.ceil(self.arrays * share),
+            kills_seconds=self.kills_seconds * share,
         )
 
 
@@ -221,7 +235,7 @@ async def kills(peer: Peer, effort: Effort) -> Sample:
         figures.append(((perf_counter() - start) / block - limit) * MILLI)
     after = Books.taken(like=before)
     left = before.differences(after)
-    return Sample(figures, {"kills": len(figures) * block, "note": left or "nothing left"})
+    return Sample(figures, {"kills": len(figures) * block, "note": left or NOTHING_LEFT})
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ and allows no more. Which intervals lie within which is a table, `WITHIN`.
 
 A policy is never reached if the waiting time and the service time are each bounded and both together
 allow no more than it does. That is no mistake but a safety net, which a change of the others may need.
+Where it holds a reserve back, that must leave the wait more than the others allow; under a caller's own
+shorter budget it may then still end a wait.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from timeouts.deadline import AUTO, written
-from timeouts.estimate.advice import Advice
+from timeouts.estimate.advice import MOST, Advice
 from timeouts.learned import lessons
 from timeouts.policy.base import Interval, Policy
 
@@ -43,7 +45,8 @@ class Explanation(NamedTuple):
     Attributes:
         bounds: each policy with the interval it bounds, outermost first.
         useless: each policy that can never fire first, with the reason.
-        unreached: each policy that two others, one after the other, leave nothing to end, with the reason.
+        unreached: each policy that two others, one after the other, leave nothing to end, with the reason;
+            nothing but its reserve, where it has one and a caller brings a shorter budget.
         unbounded: those of the three stages that no policy bounds, directly or through another stage.
         learned: each policy with a number that is learned, with the number at present and the reason, where
             advice was given.
@@ -105,27 +108,34 @@ def _useless(policy: Policy, policies: Sequence[Policy]) -> str | None:
 
 
 def _unreached(policy: Policy, policies: Sequence[Policy]) -> str | None:
-    if policy.interval not in WITHIN[Interval.WAITING] or _holds_back(policy):
+    if policy.interval not in WITHIN[Interval.WAITING]:
         return None
     waiting = _tightest(Interval.WAITING, policy, policies)
     service = _tightest(Interval.SERVICE, policy, policies)
     if waiting is None or service is None:
         return None
-    together = _allows(waiting, Interval.WAITING) + _allows(service)
-    if not together <= _allows(policy) < math.inf:
+    wait = _allows(waiting, Interval.WAITING)
+    together = wait + _allows(service)
+    allowed = _allows(policy)
+    if not together <= allowed < math.inf or wait >= allowed - _reserve(policy):
         return None
-    return f"{policy!r}, because {waiting!r} and {service!r} together allow {written(together)} s"
+    but = "; only under a caller's own shorter budget does its reserve end a wait"
+    return (
+        f"{policy!r}, because {waiting!r} and {service!r} together allow {written(together)} s"
+        f"{but if _reserve(policy) else ''}"
+    )
 
 
-def _holds_back(policy: Policy) -> bool:
-    """Tell whether it may end a wait early, even one that only the caller's own budget bounds."""
-    return bool(getattr(policy, "reserve", 0.0))
+def _reserve(policy: Policy) -> float:
+    """Return the most that a policy may hold back from a wait."""
+    reserve: Any = getattr(policy, "reserve", 0.0)
+    return MOST * _allows(policy) if reserve == AUTO else float(reserve)
 
 
 def _tightest(interval: Interval, but: Policy, policies: Sequence[Policy]) -> Policy | None:
     bounding = [p for p in policies if p.interval is interval or p.interval in WITHIN[interval]]
     others = [policy for policy in bounding if policy is not but]
-    return min(others, key=lambda policy: _allows(policy, interval), default=None)
+    return min(others, key=_allows, default=None)
 
 
 def _at_least(policy: Policy) -> float:

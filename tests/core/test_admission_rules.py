@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
@@ -90,20 +91,15 @@ class Crowd(NamedTuple):
         return Core(self.stack, slots=self.slots, discipline=self.discipline, admission=admission)
 
 
+STEPS = tuple(
+    product(["arrive"] * 6 + ["finish", "pass"], [0, 0, 0, 1, 1, 2], [1000, 1000, 20, 7, 5, 3, 1])
+)  # each drawn as one, which takes a third of the time
 CROWDS = st.builds(
     Crowd,
     st.sampled_from(STACKS),
     st.integers(1, 3),
     st.sampled_from(DISCIPLINES),
-    st.lists(
-        st.tuples(
-            st.sampled_from(["arrive"] * 6 + ["finish", "pass"]),
-            st.sampled_from([0, 0, 0, 1, 1, 2]),
-            st.sampled_from([1000, 1000, 20, 7, 5, 3, 1]),
-        ),
-        min_size=50,
-        max_size=100,
-    ),
+    st.lists(st.sampled_from(STEPS), min_size=50, max_size=100),
 )
 
 

@@ -324,6 +324,17 @@ def test_each_discipline_serves_in_its_order(
     assert served == order
 
 
+def test_earliest_deadline_first_goes_by_the_limits_as_well_as_by_the_budget() -> None:
+    """Who has no budget expires by the limit, which may come before the budget of another."""
+    core = Core(Stack(QueueTimeout(5)), slots=1, discipline=EarliestDeadlineFirst)
+    core.arrive(Job("a"), 0)
+    core.arrive(Job("b"), 0)  # expires at 5
+    core.arrive(Job("c", deadline=90), 1)  # expires at 6
+    core.arrive(Job("d", deadline=3), 1)
+    served = [started(core.finish(key, Outcome(), 2)) for key in "adb"]
+    assert served == [["d"], ["b"], ["c"]]
+
+
 def test_a_slot_is_never_given_past_those_who_wait() -> None:
     """No barging: an arrival at the instant of a finish goes behind the queue."""
     core = Core(Stack(), slots=1)

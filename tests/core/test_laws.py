@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable
 from operator import itemgetter
+from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.core.scripts import (
@@ -114,6 +115,7 @@ def test_one_reply_late_work_is_reported_and_reaches_nobody(game: Game) -> None:
     for place, fact in enumerate(diary):
         if fact[0] in ("late", "cancel"):
             assert fact[1] in replies(diary[:place])
+            assert fact[1] not in replies(diary[place:])
 
 
 @given(games())
@@ -374,6 +376,22 @@ def test_what_an_explanation_calls_never_reached_never_fires(
     stack = stack_of(waiting, ExecutionTimeout(run), IdleTimeout(2), net)
     assert [policy for policy, _ in stack.explain().unreached] == [net]
     player = Player(game.setting._replace(stack=stack)).play(game.script)
+    assert repr(net) not in {fact[1] for fact in replies(player.diary).values()}
+
+
+@given(games(), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9), st.data())
+def test_what_an_explanation_calls_never_reached_never_fires_on_who_brings_no_budget(
+    game: Game, wait: int, run: int, slack: int, data: st.DataObject
+) -> None:
+    """So with a reserve, fixed or learned, as long as it leaves the wait more than the other limit allows."""
+    waiting = data.draw(st.sampled_from([QueueTimeout, FirstItemTimeout]))(wait)
+    whole = wait + run + slack
+    reserve: float | Literal["auto"] = data.draw(st.sampled_from(["auto", *range(1, whole)]))
+    net = GatewayTimeout(whole, reserve=reserve)
+    stack = stack_of(waiting, ExecutionTimeout(run), IdleTimeout(2), net)
+    assume(net in {policy for policy, _ in stack.explain().unreached})
+    script = [step._replace(budget=None) for step in game.script]
+    player = Player(game.setting._replace(stack=stack)).play(script)
     assert repr(net) not in {fact[1] for fact in replies(player.diary).values()}
 
 

@@ -48,6 +48,15 @@ def test_it_stands_until_nobody_waits() -> None:
     assert order(queue) == [9, 10]
 
 
+def test_it_stands_while_a_single_one_waits() -> None:
+    """He has all his time left, but came to a queue that stood."""
+    oldest = at(0)
+    queue = pushed(oldest, at(6))
+    queue.remove(oldest)
+    queue.push(at(7))
+    assert order(queue) == [7, 6]
+
+
 def test_where_nobody_s_wait_is_limited_it_is_first_in_first_out() -> None:
     assert order(pushed(at(0, math.inf), at(1, math.inf), at(1e9, math.inf))) == [0, 1, 1e9]
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import weakref
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -28,18 +29,21 @@ class Move(NamedTuple):
     whom: int
 
 
-MOVES = st.lists(
-    st.builds(
+def moves_of(*what: str) -> st.SearchStrategy[Move]:
+    return st.builds(
         Move,
-        st.sampled_from(["push", "push", "pop", "remove"]),
+        st.sampled_from(what),
         st.sampled_from(OFTEN),
         st.sampled_from(PATIENCE),
         st.integers(0, 2),
         st.integers(0, 3),
         st.integers(0, 50),
-    ),
-    max_size=60,
-)
+    )
+
+
+MOVES = st.lists(moves_of("push", "push", "pop", "remove"), max_size=60)
+MANY_COME = st.lists(moves_of(*["push"] * 4, "pop", "remove"), min_size=15, max_size=40)
+MOST_LEAVE = st.lists(moves_of("push", *["remove"] * 3), min_size=15, max_size=40)
 
 
 class Beside:
@@ -120,11 +124,47 @@ def test_who_gives_up_his_place(discipline: AnyDiscipline, moves: list[Move]) ->
         assert told in losers if losers else told is None
 
 
-@given(moves=MOVES)
-def test_a_deadline_is_found_in_whichever_chunk(moves: list[Move]) -> None:
-    """With chunks so small that they are split and joined all the time."""
+@pytest.fixture(scope="module")
+def small_chunks() -> Iterator[None]:
+    """So small that they are split and joined all the time."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ranked, "_MOST", 4)
         patched.setattr(ranked, "_FEW", 1)
-        for beside, job in played(EarliestDeadlineFirst, moves):
-            assert beside.queue.ahead(job) == beside.served_before(job)
+        yield
+
+
+@pytest.mark.usefixtures("small_chunks")
+@given(come=MANY_COME, go=MOST_LEAVE)
+def test_a_deadline_is_found_in_whichever_chunk(come: list[Move], go: list[Move]) -> None:
+    for beside, job in played(EarliestDeadlineFirst, come + go):
+        assert beside.queue.ahead(job) == beside.served_before(job)
+        chunks = beside.queue._chunks
+        assert len(beside.queue._bounds) == len(chunks) - 1
+        assert all(chunks) or len(chunks) == 1
+        assert all(len(chunk) <= 4 for chunk in chunks)
+
+
+class Mortal(Job):
+    """A job whose end can be seen."""
+
+    __slots__ = ("__weakref__",)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("discipline", DISCIPLINES)
+@pytest.mark.parametrize("way", ["pop", "remove"])
+def test_who_has_left_is_let_go_at_once(discipline: AnyDiscipline, way: str) -> None:
+    """A queue that lives for years keeps nobody who has left it."""
+    queue: Any = discipline()
+    waiting = [Mortal(number, tenant=number % 3, priority=number % 2) for number in range(12)]
+    for number, job in enumerate(waiting):
+        job.arrived, job.expires = number, 100 + number
+        queue.push(job)
+    while waiting:
+        job = queue.pop() if way == "pop" else waiting[len(waiting) // 2]
+        if way == "remove":
+            queue.remove(job)
+        waiting.remove(job)
+        gone = weakref.ref(job)
+        del job
+        assert gone() is None

@@ -2,17 +2,21 @@
 
 The blocks of one page run in order and share one namespace, as a reader would type them. A block fenced as
 ```` ```python no-run ```` is only compiled; one that holds `>>>` is checked as a doctest. A page may `await` at the top
-level, as in `python -m asyncio`.
+level, as in `python -m asyncio`. What stands in a ```` ```text ```` block right below one that runs is what that one prints;
+of figures it is only asked that there is one, since times are measured.
 """
 
 import ast
 import asyncio
+import contextlib
 import doctest
 import inspect
+import io
 import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NamedTuple
@@ -23,22 +27,33 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")] if path.exists())
 
 _OPENING = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
+_FIGURE = re.compile(r"\d+(\.\d+)?")
 
 
 class Block(NamedTuple):
-    """The code between two fences: where it stands, and what is to be done with it."""
+    """The code between two fences: where it stands, what is to be done with it, and what it promises to print."""
 
     line: int
     code: str
     run: bool
+    prints: str | None = None
 
     @property
     def is_doctest(self) -> bool:
         return any(line.lstrip().startswith(">>> ") for line in self.code.splitlines())
 
 
-def python_blocks(markdown: str) -> Iterator[Block]:
-    """Yield the Python blocks of a page; a fence inside a longer fence is text."""
+class Fenced(NamedTuple):
+    """What stands between two fences, whatever it is."""
+
+    line: int
+    language: str
+    words: list[str]
+    body: list[str]
+
+
+def fenced(markdown: str) -> Iterator[Fenced]:
+    """Yield the fenced blocks of a page; a fence inside a longer fence is text."""
     lines = enumerate(markdown.splitlines(), start=1)
     for number, line in lines:
         opening = _OPENING.match(line)
@@ -51,9 +66,17 @@ def python_blocks(markdown: str) -> Iterator[Block]:
                 break
             body.append(inner)
         language, *words = opening["info"].split() or [""]
-        if language == "python":
-            code = textwrap.dedent("\n".join(body)) + "\n"
-            yield Block(number + 1, code, run="no-run" not in words)
+        yield Fenced(number + 1, language, words, body)
+
+
+def python_blocks(markdown: str) -> Iterator[Block]:
+    """Yield the Python blocks of a page, each with the text right below it."""
+    for block, below in pairwise([*fenced(markdown), Fenced(0, "", [], [])]):
+        if block.language == "python":
+            code = textwrap.dedent("\n".join(block.body)) + "\n"
+            follows = below.line == block.line + len(block.body) + 3  # a fence, nothing, a fence
+            prints = "\n".join(below.body) if follows and below.language == "text" else None
+            yield Block(block.line, code, "no-run" not in block.words, prints)
 
 
 def compiled(block: Block, filename: str) -> CodeType:
@@ -82,6 +105,10 @@ def check_doctest(block: Block, filename: str, namespace: dict[str, object]) -> 
         pytest.fail("".join(told), pytrace=False)
 
 
+def without_figures(text: str) -> str:
+    return _FIGURE.sub("#", text).strip()
+
+
 def check_page(path: Path, page: ModuleType) -> None:
     for block in python_blocks(path.read_text(encoding="utf-8")):
         if block.is_doctest and block.run:
@@ -89,7 +116,10 @@ def check_page(path: Path, page: ModuleType) -> None:
         elif block.is_doctest:
             doctest.DocTestParser().get_examples(block.code)
         elif block.run:
-            execute(compiled(block, str(path)), vars(page))
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                execute(compiled(block, str(path)), vars(page))
+            if block.prints is not None:
+                assert without_figures(printed.getvalue()) == without_figures(block.prints)
         else:
             compiled(block, str(path))
 
@@ -145,6 +175,8 @@ def test_blocks_share_one_namespace_in_order(page: ModuleType, tmp_path: Path) -
         ("```python no-run\n1 +\n```", SyntaxError),
         ("```python no-run\n>>> 1\nx\n  >>> 2\n ...3\n```", ValueError),
         ("~~~~python\n1 / 0\n~~~~", ZeroDivisionError),
+        ("```python\nprint(1, 'a')\n```\n\n```text\n1 b\n```", AssertionError),
+        ("```python\nprint(1)\n```\n\n```text\n1\n2\n```", AssertionError),
     ],
 )
 def test_a_wrong_block_fails(
@@ -162,9 +194,14 @@ def test_a_wrong_block_fails(
         "```console\n$ 1 / 0\n```",
         "````markdown\n```python\n1 / 0\n```\n````",
         "`1 / 0`",
+        "```python\nprint('ran for', 0.201, 's')\n```\n\n```text\nran for 0.2 s\n```",
+        "```python\nprint(1)\n```\n\nSomething else\n\n```text\n2\n```",
+        "```python no-run\nprint(1)\n```\n\n```text\nx\n```",
     ],
 )
-def test_what_is_not_to_run_does_not_run(text: str, page: ModuleType, tmp_path: Path) -> None:
+def test_what_is_not_to_run_does_not_run_and_what_is_not_promised_is_not_asked_for(
+    text: str, page: ModuleType, tmp_path: Path
+) -> None:
     check_page(written(tmp_path, text), page)
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 import timeouts
-from timeouts import Policy, TimeoutsError
+from timeouts import Policy, TimeoutsError, testing
 from timeouts.job import TRANSITIONS, Event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +86,14 @@ def test_the_page_of_errors_names_every_error_with_its_codes() -> None:
         status = timeouts.STATUSES.of(error())
         row = rf"^\| `{error.__name__}` \| {status.http} \| `{status.grpc}` \|"
         assert re.search(row, page, re.MULTILINE), error
+
+
+def test_all_of_timeouts_testing_is_on_its_page() -> None:
+    page = (REFERENCE / "testing.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: timeouts\.testing\.(\w+)$", page, re.MULTILINE))
+    assert shown == set(testing.__all__)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.md"))
+    assert [name for name in timeouts.__all__ if not re.search(rf"\b{name}\b", pages)] == []

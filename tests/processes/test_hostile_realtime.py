@@ -1,8 +1,7 @@
 """Every hostile handler is stopped: its caller is told in time, nothing of it lives on, its slot comes back.
 
-The server's machinery for stopping is the same for every start method; what differs is how a worker
-came to be (its parent, its descriptors, its signals). So every case is tried on forked workers, and
-on the two other kinds those that depend on such things; a spawned worker costs half a second of CPU.
+Every case is tried on workers of every start method: the machinery for stopping is the same, but not how
+a worker came to be (its parent, its descriptors, its signals).
 """
 
 from __future__ import annotations
@@ -46,15 +45,9 @@ STUBBORN: dict[str, tuple[Callable[..., Any], int]] = {
     "fills_a_pipe": (hostile.fills_a_pipe, 1),
     "takes_memory": (hostile.takes_memory, 1),
     "hangs_on_sending": (hostile.hangs_on_sending, 1),
+    "hangs_while_sending": (hostile.hangs_while_sending, 1),
 }
-ELSEWHERE = {
-    "forkserver": ["holds_gil", "swallows_everything", "escapes_session", "stops_itself"],
-    "spawn": ["ignores_sigterm", "forks_grandchild", "forks_daemon", "hangs_on_sending"],
-}
-CASES = [
-    *itertools.product(["fork"], STUBBORN),
-    *((method, name) for method, names in ELSEWHERE.items() for name in names),
-]
+CASES = list(itertools.product(START_METHODS, STUBBORN))
 PATIENCE = (0.3, 3.0, 20.0)
 """Budgets, the next one where a busy machine has not let the handler begin within the last."""
 
@@ -137,6 +130,22 @@ def test_its_stacks_are_in_the_log(
     assert ": killed by SIGKILL; its stacks were:" in told
     assert "worker.py" not in told
     house.settle()
+
+
+@pytest.mark.parametrize("name", STUBBORN)
+def test_no_rung_of_the_ladder_holds_the_others_up(
+    houses: Callable[..., House], witness: Witness, name: str
+) -> None:
+    """Soft limit, stacks, SIGTERM, SIGKILL: who gives in to an early one is not killed, and the slot comes back."""
+    limits = ExecutionTimeout(0.8, soft=0.4)
+    house = houses(limits, start_method="fork", slots=1, term_grace=0.05)
+    with pytest.raises(ExecutionTimeoutError):
+        house.server.call(STUBBORN[name][0], witness.path)
+    house.settle()
+    seen = {sighting.pid for sighting in witness.seen()}
+    if not seen & house.pids():  # it had to be killed
+        assert [pid for pid in seen if is_there(pid)] == []
+    assert house.server.call(pid_of_worker) in house.pids()
 
 
 def test_stacks_can_be_left_out(houses: Callable[..., House], logged: Logged) -> None:

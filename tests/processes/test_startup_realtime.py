@@ -27,7 +27,7 @@ from timeouts import (
 )
 from timeouts.testing import hostile
 from timeouts.testing.hostile import Witness
-from timeouts.workers.process import charter
+from timeouts.workers.process import charter, staff
 from timeouts.workers.process.charter import Charter
 from timeouts.workers.process.child import template
 
@@ -152,6 +152,27 @@ def test_a_start_that_fails_twice_succeeds(
         server.__exit__(None, None, None)
 
 
+def test_the_wait_between_attempts_has_a_cap(
+    tmp_path: Path, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fourth attempt would have to wait for four times as long as the first."""
+    monkeypatch.setattr(staff, "LONGEST_DELAY", 0.15)
+    server = Server(pid_of_worker, slots=1, workers=ProcessWorkers(setup=ways.fail))
+    try:
+        with pytest.raises(StartupFailed, match="no model in /models"):
+            server.call()
+        logged.wait_for("the next attempt is in 0.1 s")
+        logged.wait_for("the next attempt is in 0.15 s")
+        for _ in range(3):
+            logged.lines.clear()
+            logged.wait_for("the next attempt is in 0.15 s", "in fail")
+        with pytest.raises(StartupFailed) as caught:
+            server.call()
+        assert caught.value.retry_after == 0.15
+    finally:
+        server.__exit__(None, None, None)
+
+
 def test_a_start_that_dies_is_no_storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that die on their way in are replaced no faster than others that fail, and never twice."""
     monkeypatch.setenv("ATTEMPTS", str(tmp_path / "attempts"))
@@ -233,6 +254,14 @@ def test_cuda_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "enumerate", lambda: [threading.main_thread()])
     with pytest.raises(template.Unsound, match=r"initialised CUDA(.|\n)*setup=(.|\n)*spares=1"):
         template._refuse_unsound(ways.multiply)
+
+
+def test_an_open_gpu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has opened it: a descriptor of the driver's is enough."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert not template._cuda_in_use()
+    monkeypatch.setattr(Path, "readlink", lambda _: Path("/dev/nvidiactl"))
+    assert template._cuda_in_use()
 
 
 # How long a worker serves.

@@ -41,7 +41,7 @@ def test_a_successor_sets_nothing_up_before_the_other_is_gone(
 
 def test_a_successor_that_finds_no_room_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no process can be made beside the one that is stopped, one is made after it."""
-    house = House(ExecutionTimeout(0.05), slots=1)
+    house = House(slots=1)
     house.settle()
     staff: Any = house.server._shell.pool.staff  # type: ignore[attr-defined]
     refused, spawn = [], Nursery.spawn
@@ -58,7 +58,7 @@ def test_a_successor_that_finds_no_room_comes_later(monkeypatch: pytest.MonkeyPa
     try:
         for _ in range(STOPS):
             with pytest.raises(TimeoutError):
-                house.server.call(hostile.sleeps)
+                house.server.call(hostile.sleeps, budget=0.05)
             assert house.server.call(pid_of_worker) != os.getpid()
         house.settle()
     finally:
@@ -69,7 +69,7 @@ def test_a_successor_that_finds_no_room_comes_later(monkeypatch: pytest.MonkeyPa
 
 
 def test_one_from_the_reserve_takes_over_and_the_reserve_is_filled_again() -> None:
-    house = House(ExecutionTimeout(0.05), slots=1, spares=1)
+    house = House(slots=1, spares=1)
     roster: Any = house.server._shell.pool.roster  # type: ignore[attr-defined]
     try:
         for _ in range(STOPS):
@@ -77,7 +77,7 @@ def test_one_from_the_reserve_takes_over_and_the_reserve_is_filled_again() -> No
             assert house.server._wait_until(lambda: len(roster.spares) == 1, GUARD)
             before = house.pids()
             with pytest.raises(TimeoutError):
-                house.server.call(hostile.sleeps)
+                house.server.call(hostile.sleeps, budget=0.05)
             assert house.server.call(pid_of_worker) in before
     finally:
         house.close()

@@ -5,10 +5,12 @@ import contextlib
 import inspect
 import math
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from timeouts.testing import AsyncHang, Deadlock, Hang, run_virtual, settle
+from timeouts.testing import AsyncHang, Deadlock, Hang, hostile, run_virtual, settle
 
 
 def test_a_hang_returns_only_when_released() -> None:
@@ -153,3 +155,33 @@ def test_a_stubborn_one_ignores_all_cancellations() -> None:
             assert await call == "at last"
 
     run_virtual(main())
+
+
+# Those of `timeouts.testing.hostile`: what is public, and what can be tried without a server.
+
+
+PUBLIC = [name for name in hostile.__all__ if inspect.isfunction(getattr(hostile, name))]
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "testing.md"
+
+
+def test_hostile_names_are_sorted_and_all_that_there_are() -> None:
+    """A handler that is added to a module is public, or private by its name."""
+    modules = [import_module(f"timeouts.testing.hostile.{name}") for name in HOSTILE_MODULES]
+    defined = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    }
+    assert list(hostile.__all__) == sorted(defined - {"tell"})
+
+
+HOSTILE_MODULES = ["dying", "hang", "payload", "stubborn", "witness"]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_hostile_handler_is_documented(name: str) -> None:
+    """In its own words, and in a table of the reference."""
+    assert getattr(hostile, name).__doc__
+    if name != "run":
+        assert f"`{name}`" in REFERENCE.read_text()

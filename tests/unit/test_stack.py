@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.core.scripts import stack_of
+from timeouts import config
 from timeouts.callsite import stacklevel_of_user
 from timeouts.errors import DeadlineExceeded, TimeoutsError
 from timeouts.explain import ENDPOINTS, STAGES, WITHIN
@@ -179,8 +180,18 @@ def test_what_a_stack_means(policies: tuple[Policy, ...], useless: str, unbounde
         ((GatewayTimeout(15, reserve=0), QUEUE, EXECUTION), "GatewayTimeout"),
         ((GatewayTimeout(14, reserve=0), QUEUE, EXECUTION), ""),
         ((GatewayTimeout(math.inf, reserve=0), QUEUE, EXECUTION), ""),
-        ((GatewayTimeout(30, reserve=1), QUEUE, EXECUTION), ""),  # a budget, less it, may be short
-        ((GATEWAY, QUEUE, EXECUTION), ""),  # and so it may if it is learned
+        ((GATEWAY, QUEUE, EXECUTION), "GatewayTimeout"),
+        ((GatewayTimeout(15), QUEUE, EXECUTION), "GatewayTimeout"),  # 5.25 s are left to wait in
+        ((GatewayTimeout(15), QueueTimeout(5.5), ExecutionTimeout(9)), ""),
+        ((GatewayTimeout(14), QUEUE, EXECUTION), ""),
+        ((GatewayTimeout(math.inf), QUEUE, EXECUTION), ""),
+        ((GatewayTimeout(30, reserve=25), QUEUE, EXECUTION), ""),  # the queue limit is useless
+        ((GatewayTimeout(30, reserve=24), QUEUE, EXECUTION), "GatewayTimeout"),
+        ((GatewayTimeout(30, reserve=27), FirstItemTimeout(4), EXECUTION), ""),
+        ((GatewayTimeout(30, reserve=26), FirstItemTimeout(4), EXECUTION), ""),  # a tie
+        ((GatewayTimeout(30, reserve=25), FirstItemTimeout(4), EXECUTION), "GatewayTimeout"),
+        ((GATEWAY, QUEUE, ExecutionTimeout("auto")), ""),
+        ((GATEWAY, QUEUE, ExecutionTimeout("auto", at_most=10)), "GatewayTimeout"),
         ((NET, QUEUE), ""),
         ((NET, EXECUTION), ""),
         ((NET, FirstItemTimeout(5), EXECUTION), "GatewayTimeout"),
@@ -238,6 +249,12 @@ def test_an_explanation_prints_nicely() -> None:
         "never reached: GatewayTimeout(30, reserve=0), because QueueTimeout(5) and ExecutionTimeout(10) "
         "together allow 15 s"
     )
+    assert str((GATEWAY | QUEUE | EXECUTION).explain()).splitlines()[3] == (
+        "never reached: GatewayTimeout(30), because QueueTimeout(5) and ExecutionTimeout(10) together allow "
+        "15 s; only under a caller's own shorter budget does its reserve end a wait"
+    )
+    first = stack_of(FirstItemTimeout(16), QUEUE, EXECUTION).explain()
+    assert str(first).endswith("QueueTimeout(5) and ExecutionTimeout(10) together allow 15 s")
     assert str(Stack().explain()).startswith("unbounded: the waiting time")
     assert str(Stack(GATEWAY).explain()) == (
         "GatewayTimeout(30)  bounds the sojourn time (arrival → done)"
@@ -254,9 +271,15 @@ USELESS = (
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Stack(GATEWAY, QueueTimeout(40)), lambda: GATEWAY | QueueTimeout(40)]
+    "make",
+    [
+        lambda: Stack(GATEWAY, QueueTimeout(40)),
+        lambda: GATEWAY | QueueTimeout(40),
+        lambda: config.load({"gateway": 30, "queue": 40}),
+        lambda: GATEWAY(QueueTimeout(40)(len)),
+    ],
 )
-def test_a_useless_policy_warns_at_the_users_line(make: Callable[[], Stack]) -> None:
+def test_a_useless_policy_warns_at_the_users_line(make: Callable[[], object]) -> None:
     """The warning points here, not into the library, however the stack was made."""
     with pytest.warns(UselessPolicyWarning, match=f"^{re.escape(USELESS)}$") as caught:
         make()

@@ -30,6 +30,7 @@ class Peer:
     stops: ClassVar[str] = "its worker"  # what is stopped when a call expires; "" for nothing
     rows: ClassVar[frozenset[str]] = frozenset()  # the only rows it is for; empty: all
     cannot: ClassVar[Mapping[str, str]] = {}  # row: why it cannot be measured
+    share: ClassVar[float] = 1.0  # of the calls that a sample has; less where each takes long
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a row."""

@@ -18,6 +18,7 @@ class RayTasks(Peer):
 
     name = "ray"
     packages = ("ray",)
+    share = 0.4  # each sample starts a cluster, and each expiry a worker
 
     async def open(
         self,

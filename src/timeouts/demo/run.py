@@ -16,6 +16,7 @@ from timeouts.clock import MONOTONIC
 from timeouts.demo import report
 from timeouts.demo.digits import PREDICTORS, DigitReader, Predictor
 from timeouts.demo.figures import measure
+from timeouts.demo.interrupt import Interrupt
 from timeouts.demo.load import send
 from timeouts.demo.recorder import Record, Recorder
 from timeouts.demo.schedule import Request, schedule
@@ -98,7 +99,7 @@ def watch(
         observers=[recorder],
         clock=clock,
     )
-    seen = Run()
+    seen, interrupt = Run(), Interrupt()
 
     def send_all() -> None:
         send(requests, server.submit, recorder.told, clock=clock, start=recorder.start, stop=stop)
@@ -107,7 +108,7 @@ def watch(
         seen.records, seen.until = recorder.seen(), max(clock.now() - recorder.start, 0.0)
 
     def watch_until(over: Callable[[], bool], limit: float) -> None:
-        while not over() and clock.now() - recorder.start < limit:
+        while not (over() or interrupt.came) and clock.now() - recorder.start < limit:
             look()
             screen.show(seen.records, server.stats(), max(seen.until, 0.0))
             time.sleep(screen.interval)
@@ -117,18 +118,19 @@ def watch(
     try:
         server.start()
         recorder.start = clock.now() + LEAD
-        with screen:
+        with interrupt, screen:
             threading.Thread(target=send_all, name="sender", daemon=True).start()
             watch_until(lambda: recorder.all_told, last + PATIENCE)
             predictor.let_go()
             watch_until(lambda: not server.stats().abandoned, last + 2 * PATIENCE)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before there was anything to see, or the second one
         look()
-        seen.interrupted = True
+        interrupt.came = True
     finally:
         stop.ring()
         predictor.let_go()
         server.close()
+    seen.interrupted = interrupt.came
     return seen
 
 

@@ -23,7 +23,7 @@ class ExecutionTimeout(Policy):
             answers, from how long executions take and what a stop costs; until there have been 200 of them it is
             `at_most`.
         soft: seconds after which `SoftTimeout` is raised inside the handler, which may clean up and
-            even still return; default: none. Process workers only.
+            even still return; default: none. Process and Ray workers only.
         at_least: seconds below which a learned limit never goes; default 0.
         at_most: seconds above which it never goes; default: no limit.
 

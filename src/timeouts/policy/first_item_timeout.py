@@ -17,7 +17,7 @@ class FirstItemTimeout(SingleTimeout):
     Args:
         timeout: seconds from arrival to the first item; None for no limit.
 
-    Cannot do: anything for a handler that is no generator, except bound it like a `GatewayTimeout`.
+    Cannot do: anything for a handler that is no generator; a `Server` refuses the two together.
     """
 
     error: ClassVar[type[TimeoutsError]] = FirstItemTimeoutError

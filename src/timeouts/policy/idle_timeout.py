@@ -18,6 +18,8 @@ class IdleTimeout(SingleTimeout):
 
     Args:
         timeout: seconds from asking for an item to having it; None for no limit.
+
+    Cannot do: anything for a handler that is no generator; a `Server` refuses the two together.
     """
 
     error: ClassVar[type[TimeoutsError]] = IdleTimeoutError

@@ -26,15 +26,18 @@ from timeouts.testing.hostile.dying import (
 )
 from timeouts.testing.hostile.hang import AsyncHang, Hang
 from timeouts.testing.hostile.payload import (
+    Unpicklable,
     Unrebuildable,
     Unspeakable,
     fails_on_sending,
+    fails_unpicklably,
     fails_unrebuildably,
     fails_unspeakably,
     gives_explosive,
     gives_nested,
     gives_unpicklable,
     hangs_on_sending,
+    hangs_while_sending,
     sends,
 )
 from timeouts.testing.hostile.stubborn import (
@@ -59,6 +62,7 @@ __all__ = [
     "AsyncHang",
     "Hang",
     "Sighting",
+    "Unpicklable",
     "Unrebuildable",
     "Unspeakable",
     "Witness",
@@ -68,6 +72,7 @@ __all__ = [
     "escapes_session",
     "exits",
     "fails_on_sending",
+    "fails_unpicklably",
     "fails_unrebuildably",
     "fails_unspeakably",
     "fills_a_pipe",
@@ -77,6 +82,7 @@ __all__ = [
     "gives_nested",
     "gives_unpicklable",
     "hangs_on_sending",
+    "hangs_while_sending",
     "holds_gil",
     "ignores_sigterm",
     "kills_itself",

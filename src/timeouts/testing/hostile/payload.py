@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import signal
 import threading
 from typing import Any, NoReturn
 
@@ -14,6 +17,14 @@ class Unrebuildable(Exception):
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what}, because {why}")
+
+
+class Unpicklable(Exception):
+    """Holds a lock, and so cannot leave its process."""
+
+    def __init__(self) -> None:
+        super().__init__("it holds a lock")
+        self.lock = threading.Lock()
 
 
 class Unspeakable(Exception):
@@ -49,6 +60,10 @@ class _Sticky:
         raise self._error
 
 
+def _look_away(*_: object) -> None:
+    """Handle a signal by not looking."""
+
+
 def _explode(error: BaseException) -> NoReturn:
     raise error
 
@@ -81,6 +96,23 @@ def hangs_on_sending(witness: str | None = None, *, mebibytes: int = 64) -> Any:
     return [bytes(mebibytes << 20), _Sticky(None, witness)]
 
 
+def hangs_while_sending(witness: str | None = None, *, mebibytes: int = 64) -> memoryview:
+    """Return much memory whose second half cannot be read: who sends it gets so far, and no further.
+
+    The fault is a signal that nobody's Python code will ever see, because the instruction that causes it
+    is tried again, for ever and in C code that holds the GIL.
+    """
+    memory = mmap.mmap(-1, mebibytes << 20)
+    half = len(memory) // 2
+    second = ctypes.addressof(ctypes.c_char.from_buffer(memory, half))
+    if ctypes.CDLL(None).mprotect(ctypes.c_void_p(second), ctypes.c_size_t(half), 0):
+        raise OSError("this memory cannot be protected")
+    for fault in (signal.SIGSEGV, signal.SIGBUS):
+        signal.signal(fault, _look_away)
+    tell(witness)
+    return memoryview(memory)
+
+
 def sends(mebibytes: int = 64, witness: str | None = None) -> bytes:
     """Return so much; the witness is told just before."""
     much = bytes(mebibytes << 20)
@@ -91,6 +123,11 @@ def sends(mebibytes: int = 64, witness: str | None = None) -> bytes:
 def fails_unrebuildably() -> NoReturn:
     """Raise an error that cannot be loaded."""
     raise Unrebuildable("it failed", "it is hostile")
+
+
+def fails_unpicklably() -> NoReturn:
+    """Raise an error that cannot be pickled."""
+    raise Unpicklable
 
 
 def fails_unspeakably() -> NoReturn:

@@ -1,4 +1,4 @@
-"""What the kernel offers beyond `os`, and what stands in for it elsewhere.
+"""What the kernel offers beyond `os`, and what stands in for it elsewhere; which, is chosen at import.
 
 | | Linux | elsewhere |
 |---|---|---|
@@ -18,18 +18,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LINUX = sys.platform == "linux"
+PIDFDS = hasattr(os, "pidfd_open")
 DUMP_SIGNAL: int = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
 """Makes a worker write the stacks of its threads; one that no library is known to use."""
 
+_P_PID = 1
+_WEXITED = 4
+_WNOWAIT = 0x01000000 if LINUX else 0x20
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def watch_process(pid: int) -> int | None:
     """Return a descriptor that becomes readable when a process dies, where the kernel has such."""
+    if not PIDFDS:
+        return None
     try:
         return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, an old kernel, or a sandbox that forbids it
+    except OSError:  # an old kernel, or a sandbox that forbids it
         return None
 
 
@@ -51,6 +57,26 @@ def children() -> set[int]:
     except OSError:  # not every kernel has it
         return {pid for pid, parent in _parents() if parent == me}
     return {int(pid) for pid in listed.split()}
+
+
+def has_died(pid: int) -> bool:
+    """Tell whether a child has died, and leave it to be buried.
+
+    Raises:
+        ChildProcessError: there is no such child.
+    """
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return _has_died_elsewhere(pid)
+
+
+def _has_died_elsewhere(pid: int) -> bool:
+    """Ask the C library: Python on macOS has no `os.waitid` before 3.13."""
+    info = (ctypes.c_int * 64)()  # a siginfo_t is smaller, and begins with the signal's number
+    options = _WEXITED | os.WNOHANG | _WNOWAIT
+    if ctypes.CDLL(None, use_errno=True).waitid(_P_PID, pid, ctypes.byref(info), options):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return info[0] == signal.SIGCHLD
 
 
 def _parents() -> Iterator[tuple[int, int]]:

@@ -164,9 +164,7 @@ class Staff:
             if self._closing:
                 return
             self._failures += 1
-            delay = min(
-                LONGEST_DELAY, FIRST_DELAY * 2 ** ((self._failures - 1) // len(self._places))
-            )
+            delay = delay_after(self._failures, len(self._places))
             logger.error(
                 "no worker for %s; the next attempt is in %.3g s: %s",
                 self._pool.handler.name,
@@ -487,6 +485,14 @@ def _report(worker: Worker, call: Call) -> None:
         worker.cause,
         f"; its stacks were:\n{stacks}" if stacks else "",
     )
+
+
+def delay_after(failures: int, places: int) -> float:
+    """Return the seconds until the next attempt: twice as many each time all places have failed."""
+    doublings = min(
+        (failures - 1) // places, 16
+    )  # far beyond the cap; without end, no float holds it
+    return min(LONGEST_DELAY, FIRST_DELAY * 2.0**doublings)
 
 
 def _retrieve(task: asyncio.Task[Nursery]) -> None:

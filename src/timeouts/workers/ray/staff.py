@@ -23,7 +23,7 @@ from timeouts.call import Call
 from timeouts.errors import StartupFailed, StartupTimeoutError, Withdrawn
 from timeouts.observe.observer import logger
 from timeouts.workers.loop_thread import LoopThread
-from timeouts.workers.process.staff import FIRST_DELAY, LONGEST_DELAY, PATIENCE
+from timeouts.workers.process.staff import PATIENCE, delay_after
 from timeouts.workers.ray import guest
 from timeouts.workers.ray.guest import NodeAffinitySchedulingStrategy, ray
 from timeouts.workers.ray.warden import Warden, whereabouts
@@ -144,8 +144,7 @@ class Staff:
 
     async def _wait_out(self, why: StartupFailed) -> None:
         self._failures += 1
-        doublings = (self._failures - 1) // len(self._places)
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2**doublings)
+        delay = delay_after(self._failures, len(self._places))
         name = self._pool.handler.name
         logger.error("no worker for %s; the next attempt is in %.3g s: %s", name, delay, why)
         why.retry_after = delay

@@ -11,9 +11,12 @@ import os
 import select
 import signal
 import sys
+from time import monotonic, sleep
 
 from timeouts.workers.process import native
 from timeouts.workers.process.child import template
+
+PATIENCE = 1.0  # seconds that the template has to end by itself, where it must
 
 
 def main() -> None:
@@ -22,13 +25,14 @@ def main() -> None:
     for deaf in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(deaf, signal.SIG_IGN)
     native.adopt_orphans()
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         os.close(leash)
         template.main(control, birth)
     os.close(control)
     os.close(birth)
     _wait_for_the_end(leash, server)
-    _kill_all()
+    _kill_all(child)
 
 
 def _wait_for_the_end(leash: int, server: int) -> None:
@@ -40,7 +44,9 @@ def _wait_for_the_end(leash: int, server: int) -> None:
         select.select(ends, [], [])
 
 
-def _kill_all() -> None:
+def _kill_all(child: int) -> None:
+    if child not in native.children():
+        _kill_unseen(child)
     while True:
         for pid in native.children():
             os.kill(pid, signal.SIGKILL)
@@ -48,3 +54,12 @@ def _kill_all() -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _kill_unseen(template: int) -> None:
+    """Where no children can be seen: the template kills its workers, and ends; it may hang in preload."""
+    until = monotonic() + PATIENCE
+    while os.waitpid(template, os.WNOHANG) == (0, 0):
+        if monotonic() > until:
+            os.kill(template, signal.SIGKILL)
+        sleep(0.01)

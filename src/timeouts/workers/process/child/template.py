@@ -111,7 +111,10 @@ class Template:
                 if self._tells:
                     self._report_deaths()
             if self._control in ready:
-                data, fds, _, _ = socket.recv_fds(self._control, 65536, 4 * FDS)
+                try:
+                    data, fds, _, _ = socket.recv_fds(self._control, 65536, 4 * FDS)
+                except ConnectionResetError:  # the server died with something of ours unread
+                    data, fds = b"", []
                 if not data:
                     self._end()
                     return
@@ -197,7 +200,7 @@ class Template:
         """Tell of those who have died, without burying them, where the kernel does not tell the server."""
         for pid in tuple(self._mine):
             with contextlib.suppress(ChildProcessError):
-                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if native.has_died(pid):
                     self.tell("died", pid)
 
     def _sweep(self) -> None:

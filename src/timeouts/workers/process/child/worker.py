@@ -4,6 +4,7 @@ Laws:
 - Every call gets one answer, whatever the handler does that leaves the process alive.
 - Nothing of a call survives it here: its timer is off before the answer is written.
 - A worker ends when the server closes its channel or dies.
+- Only the worker speaks for itself: a process that its handler forks cannot, and has no channel.
 """
 
 from __future__ import annotations
@@ -196,6 +197,16 @@ class Served:
         return self._told.handler
 
 
+class Forked:
+    """What a process that the handler has forked finds in the place of the channel."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse: it has returned from the handler, which only the worker may do."""
+        raise RuntimeError(
+            "a process that a handler forks cannot return from it: end it by os._exit"
+        )
+
+
 class Worker:
     """Serves calls from one channel."""
 
@@ -212,6 +223,13 @@ class Worker:
         self._reader = Reader()
         self._frames: list[Frame] = []
         self._leave: Callable[[], None] | None = None
+        os.register_at_fork(after_in_child=self._disown)
+
+    def _disown(self) -> None:
+        """In a process that the handler has forked: nobody there reads, writes or answers for this one."""
+        if isinstance(self._sock, socket.socket):  # and not a fork of a fork
+            self._sock.close()
+            self._sock = self._post = Forked()  # type: ignore[assignment]
 
     def _obey(self, limits: Stack) -> None:
         self._told = self._told._replace(limits=limits)
@@ -244,7 +262,10 @@ class Worker:
         token = SERVING.set(served)  # type: ignore[arg-type]
         try:
             try:
-                function, args, kwargs = self._post.unwrap(body[CALL_TIMES_SIZE:])
+                try:
+                    function, args, kwargs = self._post.unwrap(body[CALL_TIMES_SIZE:])
+                except BaseException as why:  # noqa: BLE001 - whatever a stranger's class does on loading
+                    return ERROR, self._failure(why, _unloadable(why))
                 function = self._handler if function is None else charter.bare(function)
                 if self._soft or self._is_stream:
                     value = self._run(number, served, function, args, kwargs)
@@ -322,6 +343,11 @@ class Worker:
         if self._max_memory is not None and resident_memory() > self._max_memory:
             return RETIRE
         return 0
+
+
+def _unloadable(why: BaseException) -> str:
+    said = f"{type(why).__name__}: {answers.message(why)}"
+    return f"the arguments of the handler arrived in its worker and cannot be loaded there: {said}"
 
 
 def _soft_error(served: Served, policy: Any) -> ExecutionTimeoutError:
