@@ -36,6 +36,7 @@ from timeouts.stack import Stack
 from timeouts.workers.process import answers, around, birth, charter, native
 from timeouts.workers.process.birth import Birth
 from timeouts.workers.process.charter import Charter
+from timeouts.workers.process.child.vigil import Vigil
 from timeouts.workers.process.frames import (
     AROUND,
     CALL,
@@ -220,6 +221,7 @@ class Worker:
         self._max_jobs = born.max_jobs
         self._max_memory = born.max_memory
         self._jobs = 0
+        self._vigil = Vigil(sock)
         self._reader = Reader()
         self._frames: list[Frame] = []
         self._leave: Callable[[], None] | None = None
@@ -251,6 +253,7 @@ class Worker:
 
     def _receive(self) -> Frame | None:
         while not self._frames:
+            self._vigil.keep()
             data = self._sock.recv(CHUNK)
             if not data:
                 return None
