@@ -158,3 +158,17 @@ def test_a_closed_server_leaves_nothing_in_the_loop() -> None:
                 assert await loop.sock_recv(one, 1) == b"x"
 
     asyncio.run(main())
+
+
+def test_a_server_that_blocks_the_loop_at_its_end_leaves_nothing_in_it() -> None:
+    """The loop cannot be told while it is blocked, and goes on in the same breath."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        before = watched(loop)
+        for _ in range(3):
+            with House().server as server:
+                await asyncio.gather(*[server.acall(echo, n) for n in range(4)])
+            assert not watched(loop) - before
+
+    asyncio.run(main())

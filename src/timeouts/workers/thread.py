@@ -49,9 +49,8 @@ class ThreadWorkers:
     is not awaited: make it `async def`.
 
     Nor does a Ctrl-C always find a good moment. One that lands in this library's own bytecode, rather
-    than in the handler or while the caller is blocked, can leave a command half obeyed and cost a slot
-    (83 of 1,064 interrupts, in a tight loop of calls that do nothing). A process that catches
-    KeyboardInterrupt and goes on should close the server and make another.
+    than in the handler or while the caller is blocked, can leave a command half obeyed and cost a slot.
+    A process that catches KeyboardInterrupt and goes on should close the server and make another.
     """
 
     stop_mode: StopMode = "abandon"

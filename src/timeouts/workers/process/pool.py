@@ -27,6 +27,7 @@ from timeouts.gate import Gate, LoopGate
 from timeouts.handler import Handler
 from timeouts.outcome import Outcome
 from timeouts.workers.base import Shell
+from timeouts.workers.loop_thread import running_loop
 from timeouts.workers.process import answers
 from timeouts.workers.process.channel import Worker
 from timeouts.workers.process.charter import Charter
@@ -171,6 +172,8 @@ class ProcessPool:
         with self._opening:
             self._closed = True
         if self._staff is not None:
+            if loop := running_loop():
+                self._staff.let_go(loop)
             self._staff.close()
 
     def forget(self) -> None:

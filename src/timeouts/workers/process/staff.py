@@ -107,6 +107,12 @@ class Staff:
         for worker in self._born():
             worker.sock.close()
 
+    def let_go(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take a loop's readers off, in its own thread: it may be blocked until all descriptors are closed."""
+        for worker in self._born():
+            if listener := worker.listeners.get(loop):
+                listener.go()
+
     # On the loop.
 
     def watch(self, worker: Worker) -> None:
@@ -134,8 +140,8 @@ class Staff:
             self._do(self._say_farewell(worker, call))
 
     def _born(self) -> list[Worker]:
-        staff = [worker for worker in self._workers.values() if worker is not None]
-        return [*staff, *self._leaving]
+        everybody = [*list(self._workers.values()), *list(self._leaving)]
+        return [worker for worker in everybody if worker is not None]
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._thread.loop.create_task(work)
