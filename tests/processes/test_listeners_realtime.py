@@ -30,7 +30,7 @@ def house() -> Iterator[House]:
 def worker_of(house: House) -> Any:
     """Return the one worker."""
     pool: Any = house.server._shell.pool
-    (worker,) = pool.staff._born()
+    (worker,) = pool.staff._workers.values()
     return worker
 
 
@@ -106,6 +106,7 @@ def test_loops_and_threads_share_a_worker(house: House) -> None:
         one.start()
     for one in parties:
         one.join(GUARD)
+        assert not one.is_alive()
     assert not failures
 
 
@@ -131,8 +132,9 @@ def test_a_loop_lets_go_before_the_number_is_somebody_elses(
         await house.server.acall(echo, 1)
         assert worker.fd in watched(loop)
         os.kill(worker.pid, 9)
-        # Held up until the channel would have been closed, if nobody cared.
-        house.server._wait_until(lambda: worker.gone and not house.server._shell.core.slots, 0.1)
+        # Blocked until another worker is there: by then the channel is closed, if nobody waits for this loop.
+        assert house.server._wait_until(lambda: worker_of(house) is not worker, GUARD)
+        house.settle()
         assert worker.sock.fileno() == worker.fd
         while worker.sock.fileno() >= 0:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.001)

@@ -140,7 +140,7 @@ class Staff:
             self._do(self._say_farewell(worker, call))
 
     def _born(self) -> list[Worker]:
-        everybody = [*list(self._workers.values()), *list(self._leaving)]
+        everybody = [*self._workers.values(), *self._leaving]  # at once: other threads ask, too
         return [worker for worker in everybody if worker is not None]
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -495,9 +495,7 @@ def _report(worker: Worker, call: Call) -> None:
 
 def delay_after(failures: int, places: int) -> float:
     """Return the seconds until the next attempt: twice as many each time all places have failed."""
-    doublings = min(
-        (failures - 1) // places, 16
-    )  # far beyond the cap; without end, no float holds it
+    doublings = min((failures - 1) // places, 16)  # far beyond the cap, and still a number
     return min(LONGEST_DELAY, FIRST_DELAY * 2.0**doublings)
 
 
