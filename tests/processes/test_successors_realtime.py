@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ def test_a_successor_sets_nothing_up_before_the_other_is_gone(
     """Nor is code of the handler's module run: two models at once may be more than the memory holds."""
     seen = tmp_path / "seen"
     monkeypatch.setenv("SEEN", str(seen))
+    bury = Nursery.bury
+
+    async def bury_slowly(nursery: Nursery, pid: int) -> int | None:
+        await asyncio.sleep(0.5)  # longer than a birth takes
+        return await bury(nursery, pid)
+
+    monkeypatch.setattr(Nursery, "bury", bury_slowly)
     workers = ProcessWorkers(setup=ways.look_for_others, start_method=start_method)
     with Server(hostile.run, ExecutionTimeout(0.05), slots=1, workers=workers) as server:
         for _ in range(STOPS):
